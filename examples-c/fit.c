@@ -1,0 +1,641 @@
+/* Fits a NIST reference problem by differential evolution, as a job of park. From the root of the repository:
+ *
+ *   $ make
+ *   $ mkdir -p build
+ *   $ cc -O2 -std=c99 -Wall -Wextra -pedantic -Iinclude examples-c/fit.c -o build/fit \
+ *        -Ltarget/release -lpark -lm -Wl,-rpath,$PWD/target/release
+ *   $ build/fit examples-c/nist/ENSO.dat
+ *
+ * Gauss1, Thurber and MGH09 are beside it. While it runs, Ctrl-C stops it; run it again and it goes on where it was:
+ * an interrupted run ends with the same bits as one that was left alone. Exit codes: 0 found what NIST certifies,
+ * 1 something else, 2 bad input, 85 stopped with a checkpoint (run me again), 86 aborted.
+ *
+ * The computation, from evolve() down to fit(), runs on a thread of park's. The main thread draws what it hears about.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <getopt.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <park.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nist.h"
+
+#define MEMBERS_LEAST 10
+#define MEMBERS_MOST 1000
+
+struct member {
+    long double chi_square;
+    double b[NIST_PARAMETERS];
+};
+
+struct options {
+    int64_t members, generations, stop_after, abort_after;
+    uint64_t seed;
+    double checkpoint_delta;
+    int quiet, start_anew;
+    const char *dataset_path, *checkpoint_path;
+};
+
+struct search {
+    const struct nist_problem *problem;
+    const struct options *options;
+    int logarithmic[NIST_PARAMETERS];
+    double low[NIST_PARAMETERS], high[NIST_PARAMETERS];
+    struct member trials[MEMBERS_MOST];
+    int ranking[MEMBERS_MOST];
+    long double reported;
+
+    /* What changes from one generation to the next, and so all that a checkpoint has to hold. */
+    int64_t generation; /* 0: there is no population yet */
+    uint64_t random;
+    struct member population[MEMBERS_MOST];
+};
+
+/* ---- differential evolution ------------------------------------------------------------------- */
+
+/* splitmix64: its whole state is one word, which makes it easy to checkpoint. */
+static double uniform(struct search *search)
+{
+    uint64_t bits = search->random += UINT64_C(0x9e3779b97f4a7c15);
+
+    bits = (bits ^ (bits >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    bits = (bits ^ (bits >> 27)) * UINT64_C(0x94d049bb133111eb);
+    bits ^= bits >> 31;
+    return (double)(bits >> 11) / 9007199254740992.0; /* 2 to the 53rd */
+}
+
+static int below(struct search *search, int64_t count)
+{
+    return (int)(uniform(search) * (double)count);
+}
+
+/* The box comes from the two starting values alone, widened by twice their distance and half their size.
+ * Where they differ tenfold they only say an order of magnitude, and the search goes over orders of magnitude. */
+static void make_box(struct search *search)
+{
+    int j;
+
+    for (j = 0; j < search->problem->parameters; j++) {
+        double one = search->problem->start[0][j], other = search->problem->start[1][j];
+        double least = fmin(one, other), most = fmax(one, other);
+
+        search->logarithmic[j] = least > 0 && most >= 10 * least;
+        if (search->logarithmic[j]) {
+            search->low[j] = log(least / 10);
+            search->high[j] = log(most * 10);
+        } else {
+            double margin = 2 * (most - least) + 0.5 * fmax(fabs(least), fabs(most));
+            search->low[j] = least - margin;
+            search->high[j] = most + margin;
+        }
+    }
+}
+
+static double to_axis(const struct search *search, int j, const struct member *member)
+{
+    return search->logarithmic[j] ? log(member->b[j]) : member->b[j];
+}
+
+static double from_axis(const struct search *search, int j, double place)
+{
+    return search->logarithmic[j] ? exp(place) : place;
+}
+
+static void evaluate(const struct search *search, struct member *member)
+{
+    if (search->problem->model->order) search->problem->model->order(member->b);
+    member->chi_square = nist_chi_square(search->problem, member->b);
+}
+
+static void first_generation(struct search *search)
+{
+    int64_t i;
+    int j;
+
+    search->random = search->options->seed;
+    for (i = 0; i < search->options->members; i++) {
+        struct member *member = &search->population[i];
+        for (j = 0; j < search->problem->parameters; j++) {
+            double place = search->low[j] + uniform(search) * (search->high[j] - search->low[j]);
+            member->b[j] = from_axis(search, j, place);
+        }
+        evaluate(search, member);
+    }
+    search->generation = 1;
+}
+
+static void rank(struct search *search)
+{
+    int i, place;
+
+    for (i = 0; i < search->options->members; i++) {
+        for (place = i; place > 0; place--) {
+            if (search->population[search->ranking[place - 1]].chi_square <= search->population[i].chi_square) break;
+            search->ranking[place] = search->ranking[place - 1];
+        }
+        search->ranking[place] = i;
+    }
+}
+
+/* current-to-pbest/1 (Zhang and Sanderson, JADE, 2009): each member steps towards one of the best tenth and along the
+ * difference of two others. All differences shrink and turn with the population, which is what lets plain DE reach the
+ * last digits of strongly correlated parameters. */
+static void make_trial(struct search *search, int i)
+{
+    const int64_t members = search->options->members;
+    const int dimension = search->problem->parameters;
+    const struct member *own = &search->population[i], *better, *one, *other;
+    struct member *trial = &search->trials[i];
+    double step = 0.5 + 0.4 * uniform(search);
+    int always = below(search, dimension), first, second, j;
+
+    better = &search->population[search->ranking[below(search, members / 10)]];
+    do first = below(search, members); while (first == i);
+    do second = below(search, members); while (second == i || second == first);
+    one = &search->population[first];
+    other = &search->population[second];
+
+    for (j = 0; j < dimension; j++) {
+        double here = to_axis(search, j, own), place;
+
+        trial->b[j] = own->b[j];
+        if (uniform(search) >= 0.9 && j != always) continue;
+        place = here + step * (to_axis(search, j, better) - here + to_axis(search, j, one) - to_axis(search, j, other));
+        if (place < search->low[j]) place = (search->low[j] + here) / 2;
+        if (place > search->high[j]) place = (search->high[j] + here) / 2;
+        trial->b[j] = from_axis(search, j, place);
+    }
+    evaluate(search, trial);
+}
+
+static void next_generation(struct search *search)
+{
+    int i;
+
+    rank(search);
+    for (i = 0; i < search->options->members; i++) make_trial(search, i);
+    for (i = 0; i < search->options->members; i++)
+        if (search->trials[i].chi_square <= search->population[i].chi_square) search->population[i] = search->trials[i];
+    search->generation++;
+}
+
+static const struct member *best_member(const struct search *search)
+{
+    const struct member *best = search->population;
+    int64_t i;
+
+    for (i = 1; i < search->options->members; i++)
+        if (search->population[i].chi_square < best->chi_square) best = &search->population[i];
+    return best;
+}
+
+/* ---- the computation, on park's thread -------------------------------------------------------- */
+
+static void report(park_handler *job, struct search *search)
+{
+    const struct member *best = best_member(search);
+
+    if (best->chi_square < search->reported) {
+        search->reported = best->chi_square;
+        park_improved(job, (double)best->chi_square, best->b, search->problem->parameters * (int64_t)sizeof(double));
+    }
+    park_progress(job, (double)search->generation, (double)search->options->generations);
+}
+
+static int fit(park_handler *job, void *request)
+{
+    struct search *search = request;
+    int status;
+
+    if (search->generation == 0) first_generation(search);
+    for (;;) {
+        report(job, search);
+        if ((status = park_ready(job))) return status;
+        if (search->generation >= search->options->generations) break;
+        next_generation(search);
+        if (search->generation == search->options->stop_after) park_signal(job, PARK_STOP);
+        if (search->generation == search->options->abort_after) park_signal(job, PARK_ABORT);
+    }
+    return park_set_result(job, best_member(search)->b, search->problem->parameters * (int64_t)sizeof(double));
+}
+
+/* ---- the checkpoint: this run's numbers as they are in memory, for this machine ---------------- */
+
+struct checkpoint {
+    char magic[8], dataset[16];
+    int64_t member_bytes, members, generation;
+    uint64_t seed, random, checksum;
+};
+
+static uint64_t checksum(uint64_t sum, const void *bytes, size_t count)
+{
+    const unsigned char *byte = bytes;
+
+    while (count-- > 0) sum = (sum ^ *byte++) * UINT64_C(1099511628211); /* FNV-1a */
+    return sum;
+}
+
+static struct checkpoint describe(const struct search *search)
+{
+    struct checkpoint head;
+    size_t population = (size_t)search->options->members * sizeof(struct member);
+
+    memset(&head, 0, sizeof head);
+    memcpy(head.magic, "parkfit1", sizeof head.magic);
+    snprintf(head.dataset, sizeof head.dataset, "%s", search->problem->model->dataset);
+    head.member_bytes = sizeof(struct member);
+    head.members = search->options->members;
+    head.generation = search->generation;
+    head.seed = search->options->seed;
+    head.random = search->random;
+    head.checksum = checksum(checksum(0, &head, sizeof head), search->population, population);
+    return head;
+}
+
+/* fsync of the directory is what makes a rename last through a power cut. */
+static int sync_directory_of(const char *path)
+{
+    char directory[4096];
+    const char *slash = strrchr(path, '/');
+    FILE *opened;
+    int status;
+
+    snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+    if (!(opened = fopen(directory, "r"))) return -1;
+    status = fsync(fileno(opened));
+    fclose(opened);
+    return status;
+}
+
+/* Written beside, then renamed: at every moment there is one whole checkpoint under the name. */
+static int save(const struct search *search)
+{
+    struct checkpoint head = describe(search);
+    size_t members = (size_t)search->options->members;
+    const char *path = search->options->checkpoint_path;
+    char beside[4096];
+    FILE *file;
+    int written;
+
+    snprintf(beside, sizeof beside, "%s.new", path);
+    if (!(file = fopen(beside, "wb"))) return -1;
+    written = fwrite(&head, sizeof head, 1, file) == 1 &&
+              fwrite(search->population, sizeof(struct member), members, file) == members &&
+              fflush(file) == 0 && fsync(fileno(file)) == 0;
+    if (fclose(file) || !written || rename(beside, path) || sync_directory_of(path)) {
+        int reason = errno;
+        remove(beside);
+        errno = reason;
+        return -1;
+    }
+    return 0;
+}
+
+static const char *load(struct search *search)
+{
+    struct checkpoint head, expected;
+    size_t members = (size_t)search->options->members;
+    FILE *file = fopen(search->options->checkpoint_path, "rb");
+    int read;
+
+    if (!file) return strerror(errno);
+    memset(&head, 0, sizeof head);
+    read = fread(&head, sizeof head, 1, file) == 1 && fread(search->population, sizeof(struct member), members, file) == members &&
+           fgetc(file) == EOF;
+    fclose(file);
+
+    search->generation = head.generation;
+    search->random = head.random;
+    expected = describe(search);
+    if (memcmp(head.magic, expected.magic, sizeof head.magic)) return "it is no checkpoint of this program";
+    if (memcmp(head.dataset, expected.dataset, sizeof head.dataset)) return "it belongs to another dataset";
+    if (head.members != expected.members) return "it holds a population of another size";
+    if (head.seed != expected.seed) return "it was begun with another seed";
+    if (head.member_bytes != expected.member_bytes) return "it comes from another kind of machine";
+    if (!read || head.checksum != expected.checksum) return "it is damaged";
+    return NULL;
+}
+
+static int checkpoint(park_handler *job, int operation, void *user)
+{
+    struct search *search = user;
+    const char *path = search->options->checkpoint_path, *refusal;
+    char reason[4200];
+
+    if (operation == PARK_RESTORE) {
+        if (access(path, F_OK)) return PARK_NO_CHECKPOINT;
+        if (!(refusal = load(search))) {
+            snprintf(reason, sizeof reason, "going on from generation %lld of %s", (long long)search->generation, path);
+            park_log(job, PARK_LOG_INFO, reason);
+            return PARK_OK;
+        }
+        snprintf(reason, sizeof reason, "%s cannot be resumed: %s. --new starts afresh, -c takes another file", path, refusal);
+        park_fail(job, reason);
+        return PARK_FAILED;
+    }
+    if (!save(search)) return PARK_OK;
+    snprintf(reason, sizeof reason, "%s cannot be written: %s", path, strerror(errno));
+    park_log(job, PARK_LOG_ERROR, reason);
+    return PARK_FAILED;
+}
+
+/* ---- what the main thread shows --------------------------------------------------------------- */
+
+struct display {
+    const char *dataset;
+    int quiet, terminal, blocks, line_open, tenths_shown;
+    double done, total, seconds_left, best;
+};
+
+static void time_left(double seconds, char *text, size_t length)
+{
+    if (seconds < 0) snprintf(text, length, "%s", "");
+    else if (seconds < 99.5) snprintf(text, length, "%.0f s left", ceil(seconds));
+    else if (seconds < 5940) snprintf(text, length, "%.0f min left", ceil(seconds / 60));
+    else snprintf(text, length, "%.1f h left", seconds / 3600);
+}
+
+/* A cell is drawn in eighths where the terminal has the characters. */
+static void bar(const struct display *display, double fraction, char *text, size_t length)
+{
+    static const char *const eighths[] = {" ", "\u258f", "\u258e", "\u258d", "\u258c", "\u258b", "\u258a", "\u2589", "\u2588"};
+    int cell, filled = (int)(fraction * 8 * 20);
+    size_t used = 0;
+
+    *text = '\0';
+    for (cell = 0; cell < 20 && used < length; cell++, filled -= 8) {
+        const char *drawn = display->blocks ? eighths[filled < 0 ? 0 : filled > 8 ? 8 : filled] : filled >= 8 ? "#" : ".";
+        used += (size_t)snprintf(text + used, length - used, "%s", drawn);
+    }
+}
+
+/* One line that is redrawn in place on a terminal; elsewhere a line for each tenth of the way. */
+static void draw(struct display *display)
+{
+    double fraction = display->total > 0 ? fmin(display->done / display->total, 1) : 0;
+    char left[32], cells[128], best[64] = "";
+
+    if (display->quiet) return;
+    if (!display->terminal && (int)(10 * fraction) <= display->tenths_shown) return;
+    display->tenths_shown = (int)(10 * fraction);
+    time_left(display->seconds_left, left, sizeof left);
+    bar(display, fraction, cells, sizeof cells);
+    if (isfinite(display->best)) snprintf(best, sizeof best, "chi-square %.8g", display->best);
+    if (display->terminal)
+        fprintf(stderr, "\r%s [%s] %3.0f%%  %-11s  %s\033[K", display->dataset, cells, 100 * fraction, left, best);
+    else
+        fprintf(stderr, "%s %3.0f%%  generation %.0f of %.0f  %s  %s\n", display->dataset, 100 * fraction, display->done, display->total, left, best);
+    display->line_open = display->terminal;
+}
+
+static void end_line(struct display *display)
+{
+    if (display->line_open) fputc('\n', stderr);
+    display->line_open = 0;
+}
+
+static void show(struct display *display, const park_event *event)
+{
+    char text[4400];
+
+    switch (park_event_kind(event)) {
+    case PARK_EVENT_PROGRESS:
+        display->done = park_event_done(event);
+        display->total = park_event_total(event);
+        display->seconds_left = park_event_seconds_left(event);
+        draw(display);
+        break;
+    case PARK_EVENT_IMPROVED:
+        display->best = park_event_value(event);
+        if (display->terminal) draw(display);
+        break;
+    case PARK_EVENT_LOG:
+        park_event_text(event, text, sizeof text);
+        end_line(display);
+        fprintf(stderr, "%s\n", text);
+        break;
+    default:
+        break;
+    }
+}
+
+static int is_final(const park_event *event)
+{
+    return park_event_kind(event) & (PARK_EVENT_COMPLETE | PARK_EVENT_ABORT | PARK_EVENT_ERROR);
+}
+
+/* Returns how the run ended: PARK_OK, PARK_STOPPED, PARK_ABORTED, PARK_FAILED. */
+static int watch(park_handler *job, park_client *client, struct display *display)
+{
+    park_event *event;
+    int ended = 0;
+
+    while (!ended && park_next_event(client, PARK_FOREVER, &event) == PARK_OK) {
+        show(display, event);
+        ended = is_final(event);
+        park_event_free(event);
+    }
+    end_line(display);
+    return park_wait(job, PARK_FOREVER);
+}
+
+static void print_text(FILE *stream, int64_t (*text_of)(park_handler *, char *, int64_t), park_handler *job)
+{
+    char text[4400];
+
+    text_of(job, text, sizeof text);
+    fprintf(stream, "%s\n", text);
+}
+
+static void print_best(park_handler *job, const struct nist_problem *problem)
+{
+    double value, b[NIST_PARAMETERS];
+    int j;
+
+    if (park_best(job, &value, b, sizeof b) <= 0) {
+        printf("Nothing found yet.\n");
+        return;
+    }
+    printf("%s, best so far: chi-square %.12g\n", problem->model->dataset, value);
+    for (j = 0; j < problem->parameters; j++) printf("b%d %21.12g\n", j + 1, b[j]);
+}
+
+/* ---- Ctrl-C ------------------------------------------------------------------------------------ */
+
+static park_handler *interruptible;
+
+/* Once: stop with a checkpoint. Again: abort. park_signal may be called from here. */
+static void interrupt(int signal_number)
+{
+    static volatile sig_atomic_t asked;
+
+    (void)signal_number;
+    park_signal(interruptible, asked ? PARK_ABORT : PARK_STOP);
+    asked = 1;
+}
+
+static void handle_interrupts(park_handler *job)
+{
+    struct sigaction action;
+
+    interruptible = job;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = interrupt;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- the command line --------------------------------------------------------------------------- */
+
+static const char usage[] =
+    "usage: fit [options] DATASET.dat\n"
+    "  -p, --population N     members (default: 15 for each parameter)\n"
+    "  -g, --generations N    default: 500\n"
+    "  -s, --seed N           default: 1\n"
+    "  -c, --checkpoint FILE  default: fit-DATASET.ckpt\n"
+    "  -k, --every SECONDS    between checkpoints (default: 2)\n"
+    "  -n, --new              leave an older checkpoint aside\n"
+    "  -q, --quiet            no bar\n"
+    "      --stop-after N     stop, with a checkpoint, at generation N\n"
+    "      --abort-after N    abort at generation N\n";
+
+static int integer(const char *option, const char *text, int64_t least, int64_t most, int64_t *value)
+{
+    char *end;
+
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    if (end != text && !*end && !errno && *value >= least && *value <= most) return 0;
+    fprintf(stderr, "fit: %s takes a whole number from %lld to %lld, not \"%s\"\n", option, (long long)least, (long long)most, text);
+    return -1;
+}
+
+static int seconds(const char *option, const char *text, double *value)
+{
+    char *end;
+
+    *value = strtod(text, &end);
+    if (end != text && !*end && isfinite(*value) && *value >= 0) return 0;
+    fprintf(stderr, "fit: %s takes seconds, 0 or more, not \"%s\"\n", option, text);
+    return -1;
+}
+
+static int read_options(int argc, char **argv, struct options *options)
+{
+    static const struct option names[] = {
+        {"population", 1, NULL, 'p'}, {"generations", 1, NULL, 'g'}, {"seed", 1, NULL, 's'}, {"checkpoint", 1, NULL, 'c'},
+        {"every", 1, NULL, 'k'}, {"new", 0, NULL, 'n'}, {"quiet", 0, NULL, 'q'}, {"help", 0, NULL, 'h'},
+        {"stop-after", 1, NULL, 'S'}, {"abort-after", 1, NULL, 'A'}, {NULL, 0, NULL, 0}};
+    int64_t seed;
+    int option, bad = 0;
+
+    memset(options, 0, sizeof *options);
+    options->generations = 500;
+    options->seed = 1;
+    options->checkpoint_delta = 2;
+    while (!bad && (option = getopt_long(argc, argv, "p:g:s:c:k:nqh", names, NULL)) != -1) {
+        switch (option) {
+        case 'p': bad = integer("--population", optarg, MEMBERS_LEAST, MEMBERS_MOST, &options->members); break;
+        case 'g': bad = integer("--generations", optarg, 1, INT64_C(1000000000), &options->generations); break;
+        case 's': bad = integer("--seed", optarg, 0, INT64_MAX, &seed); options->seed = (uint64_t)seed; break;
+        case 'c': options->checkpoint_path = optarg; break;
+        case 'k': bad = seconds("--every", optarg, &options->checkpoint_delta); break;
+        case 'n': options->start_anew = 1; break;
+        case 'q': options->quiet = 1; break;
+        case 'S': bad = integer("--stop-after", optarg, 2, INT64_MAX, &options->stop_after); break;
+        case 'A': bad = integer("--abort-after", optarg, 2, INT64_MAX, &options->abort_after); break;
+        case 'h': fputs(usage, stdout); exit(0);
+        default: return -1;
+        }
+    }
+    if (bad) return -1;
+    if (optind != argc - 1) {
+        fputs(usage, stderr);
+        return -1;
+    }
+    options->dataset_path = argv[optind];
+    return 0;
+}
+
+/* ---- all together ------------------------------------------------------------------------------- */
+
+static int run(const struct nist_problem *problem, const struct options *options)
+{
+    static struct search search; /* static, so that a checkpoint's padding is zero and the same each time */
+    struct display display;
+    park_handler *job = park_handler_new("fit");
+    park_client *client;
+    int resume, ended, code;
+
+    if (!job) {
+        print_text(stderr, park_last_error, NULL);
+        return 1;
+    }
+    search.problem = problem;
+    search.options = options;
+    search.reported = INFINITY;
+    make_box(&search);
+
+    memset(&display, 0, sizeof display);
+    display.dataset = problem->model->dataset;
+    display.quiet = options->quiet;
+    display.terminal = isatty(STDERR_FILENO);
+    display.blocks = !strcmp(nl_langinfo(CODESET), "UTF-8");
+    display.best = NAN;
+
+    park_set_units(job, "generations");
+    park_set_delta(job, PARK_PROGRESS_DELTA, 0.1);
+    park_set_delta(job, PARK_CHECKPOINT_DELTA, options->checkpoint_delta);
+    park_on_checkpoint(job, checkpoint, &search, NULL);
+    client = park_client_new(job, PARK_EVENT_ALL);
+    resume = !options->start_anew && !access(options->checkpoint_path, F_OK);
+    if (!client || park_start(job, fit, &search, NULL, resume)) {
+        print_text(stderr, park_last_error, job);
+        park_client_free(client);
+        park_handler_free(job);
+        return 1;
+    }
+    handle_interrupts(job);
+    ended = watch(job, client, &display);
+    code = park_exit_code(job);
+
+    if (ended == PARK_OK) {
+        remove(options->checkpoint_path);
+        code = nist_compare(problem, best_member(&search)->b) > 0;
+    } else if (ended == PARK_FAILED) {
+        print_text(stderr, park_reason, job);
+    } else {
+        print_best(job, problem);
+        printf("%s at generation %lld of %lld. ", ended == PARK_STOPPED ? "Stopped" : "Aborted", (long long)search.generation,
+               (long long)options->generations);
+        if (access(options->checkpoint_path, F_OK)) printf("There is no checkpoint.\n");
+        else printf("The same command%s goes on from %s.\n", options->start_anew ? " without --new" : "", options->checkpoint_path);
+    }
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    park_client_free(client);
+    park_handler_free(job);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct nist_problem problem;
+    struct options options;
+    char checkpoint_path[64];
+
+    setlocale(LC_CTYPE, "");
+    if (read_options(argc, argv, &options) || nist_read(options.dataset_path, &problem)) return 2;
+    snprintf(checkpoint_path, sizeof checkpoint_path, "fit-%s.ckpt", problem.model->dataset);
+    if (!options.checkpoint_path) options.checkpoint_path = checkpoint_path;
+    if (!options.members) options.members = 15 * problem.parameters;
+    return run(&problem, &options);
+}

@@ -1,0 +1,398 @@
+//! A handler: one job, with all that belongs to it.
+
+use super::attention::{is_running, Attention, Signal, ABORT, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, HALTED, STOP};
+use super::client::{Client, EventFn, Place};
+use super::estimate::Estimate;
+use super::event::{Event, JobState, Kind, Level, Progress};
+use super::hub::{Best, Hub, ToTell};
+use super::inbox::Inbox;
+use super::lifecycle::Run;
+use super::service::Service;
+use super::status::{Error, Result, Status};
+use super::sync::{Arc, AtomicU64, Condvar, Mutex, Ordering};
+use super::table::{Row, MOST_HANDLERS};
+use super::timer::{Delta, Timers};
+use super::value::Value;
+use super::variable::{MessageFn, Variables};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+/// Saves (false) or restores (true) what the user wants saved; returns a status as the user gave it.
+pub(crate) type CheckpointFn = Arc<dyn Fn(bool) -> i32 + Send + Sync>;
+
+/// The stack of a computation thread that park makes: Fortran's automatic arrays overflow a small one. Pages
+/// that are not used are never committed.
+pub(crate) const DEFAULT_STACK_BYTES: usize = 64 << 20;
+
+pub(crate) struct Handler {
+    row: Row,
+    name: String,
+    pub(super) run: Mutex<Run>,
+    /// A run has ended.
+    pub(super) ended: Condvar,
+    pub(super) hub: Hub,
+    pub(super) inbox: Inbox,
+    pub(super) service: Service,
+    pub(super) timers: Timers,
+    pub(super) estimate: Mutex<Estimate>,
+    pub(super) variables: Variables,
+    pub(super) methods: Mutex<HashMap<String, MessageFn>>,
+    pub(super) on_ready: Mutex<HashMap<String, MessageFn>>,
+    pub(super) on_signal: Mutex<HashMap<String, MessageFn>>,
+    pub(super) checkpoint: Mutex<Option<CheckpointFn>>,
+    /// The number of the computation thread; 0 while nothing runs.
+    pub(super) computing: AtomicU64,
+    /// The computation thread is inside a callback that park called.
+    pub(super) in_callback: AtomicBool,
+    /// A best was kept back, for improved_delta's sake.
+    improved_waits: AtomicBool,
+    /// Requests with a reply callback that have no reply yet.
+    pub(super) awaiting_callbacks: Arc<AtomicUsize>,
+    stack_bytes: AtomicUsize,
+    last_error: Mutex<String>,
+}
+
+impl Handler {
+    pub(crate) fn new(name: &str) -> Result<Arc<Handler>> {
+        let row = Row::claim()
+            .ok_or_else(|| Error::new(Status::Full, format!("there are {MOST_HANDLERS} handlers already")))?;
+        let handler = Arc::new(Handler {
+            row,
+            name: name.to_owned(),
+            run: Mutex::new(Run::default()),
+            ended: Condvar::new(),
+            hub: Hub::new(),
+            inbox: Inbox::new(),
+            service: Service::new(),
+            timers: Timers::new(),
+            estimate: Mutex::new(Estimate::default()),
+            variables: Variables::new(),
+            methods: Mutex::new(HashMap::new()),
+            on_ready: Mutex::new(HashMap::new()),
+            on_signal: Mutex::new(HashMap::new()),
+            checkpoint: Mutex::new(None),
+            computing: AtomicU64::new(0),
+            in_callback: AtomicBool::new(false),
+            improved_waits: AtomicBool::new(false),
+            awaiting_callbacks: Arc::new(AtomicUsize::new(0)),
+            stack_bytes: AtomicUsize::new(DEFAULT_STACK_BYTES),
+            last_error: Mutex::new(String::new()),
+        });
+        Service::start(&handler)?;
+        handler.row.publish(&handler);
+        Ok(handler)
+    }
+
+    /// Ends the handler: whoever waits is answered, clients are told, callbacks are dropped.
+    pub(crate) fn free(self: Arc<Self>) -> Result<()> {
+        if self.service.is_this_thread() {
+            return Err(Error::new(Status::Reentrant, "a handler cannot be freed on its own service thread"));
+        }
+        self.check_not_running()?;
+        if !self.row.withdraw() {
+            return Err(Error::new(Status::InvalidHandle, "the handler is being freed by another thread"));
+        }
+        self.join_computation();
+        self.inbox.close();
+        self.deliver(|place| matches!(place, Place::Computation(_)));
+        self.service.stop();
+        for client in self.hub.close() {
+            client.close();
+        }
+        // Callbacks may hold user data whose destroy functions call back: they go with no lock held.
+        let tables = [&self.methods, &self.on_ready, &self.on_signal].map(|table| std::mem::take(&mut *table.lock()));
+        let checkpoint = self.checkpoint.lock().take();
+        drop((tables, checkpoint));
+        Ok(())
+    }
+
+    pub(crate) fn handle(&self) -> u64 {
+        self.row.handle()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn attention(&self) -> Attention<'static> {
+        self.row.attention()
+    }
+
+    pub(crate) fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    pub(crate) fn note_error(&self, text: &str) {
+        text.clone_into(&mut self.last_error.lock());
+    }
+
+    pub(crate) fn last_error(&self) -> String {
+        self.last_error.lock().clone()
+    }
+
+    pub(crate) fn stack_bytes(&self) -> usize {
+        // Relaxed: a number by itself.
+        self.stack_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_stack_bytes(&self, bytes: usize) {
+        self.stack_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    // Threads.
+
+    /// Whether the calling thread is the computation thread of a run.
+    pub(crate) fn is_computing_here(&self) -> bool {
+        // Relaxed: a thread always sees its own store, and no other thread has its number.
+        self.computing.load(Ordering::Relaxed) == crate::sys::thread_number()
+    }
+
+    /// Refuses every thread but the computation thread.
+    pub(crate) fn check_computing(&self) -> Result<()> {
+        if self.is_computing_here() {
+            Ok(())
+        } else if is_running(self.attention().control()) {
+            Err(Error::new(Status::WrongThread, "only the computation thread may call this"))
+        } else {
+            Err(Error::new(Status::NotRunning, "no computation is attached or started"))
+        }
+    }
+
+    /// As [`Handler::check_computing`], and refuses callbacks as well.
+    pub(crate) fn check_computing_outside_callbacks(&self) -> Result<()> {
+        self.check_computing()?;
+        if self.in_callback.load(Ordering::Relaxed) {
+            return Err(Error::new(Status::Reentrant, "not from inside a callback of this handler"));
+        }
+        Ok(())
+    }
+
+    /// Calls user code from a ready point.
+    pub(super) fn calling<T>(&self, call: impl FnOnce() -> T) -> T {
+        /// Also when park's own part of the call panics.
+        struct Leave<'a>(&'a AtomicBool, bool);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.store(self.1, Ordering::Relaxed);
+            }
+        }
+        // Relaxed: only the computation thread reads it.
+        let _leave = Leave(&self.in_callback, self.in_callback.swap(true, Ordering::Relaxed));
+        call()
+    }
+
+    /// A callback returned nonzero.
+    pub(super) fn stop_from_callback(&self) {
+        self.attention().signal(Signal::Stop);
+    }
+
+    // Events.
+
+    pub(super) fn tell(&self, to_tell: ToTell) {
+        if to_tell.computation {
+            self.attention().raise(DELIVER);
+        }
+        if to_tell.service {
+            self.service.ring();
+        }
+        for client in to_tell.queues {
+            client.tell();
+        }
+    }
+
+    pub(super) fn emit(&self, kind: Kind, fill: impl FnOnce(&mut Event)) {
+        let to_tell = self.hub.emit(kind, || {
+            let mut event = self.event(kind);
+            fill(&mut event);
+            event
+        });
+        self.tell(to_tell);
+    }
+
+    /// An event that says how far the job is.
+    pub(super) fn event(&self, kind: Kind) -> Event {
+        let (done, total) = self.row.progress();
+        Event { progress: Progress { done, total, seconds_left: None }, job_state: self.state(), ..Event::new(kind) }
+    }
+
+    pub(super) fn cut_off_event(&self) -> Event {
+        let text = "too many events waited for this callback: it gets no more".to_owned();
+        Event { status: Status::CutOff, text, ..self.event(Kind::CutOff) }
+    }
+
+    pub(crate) fn log(&self, level: Level, text: impl Into<String>) {
+        let text = text.into();
+        self.emit(Kind::Log, |event| {
+            event.level = level;
+            event.text = text;
+        });
+    }
+
+    /// Adds a client. One that comes when something has happened already gets join first.
+    pub(crate) fn subscribe(&self, mask: i32, place: Place) -> Result<Arc<Client>> {
+        let state = self.state();
+        let join = (state != JobState::Idle).then(|| {
+            let mut event = self.event(Kind::Join);
+            event.progress.seconds_left = self.estimate.lock().seconds_left(event.progress.total);
+            event
+        });
+        let (client, to_tell) = self.hub.add(mask, place, join)?;
+        self.tell(to_tell);
+        Ok(client)
+    }
+
+    pub(crate) fn subscribe_callback(&self, mask: i32, on_service: bool, call: EventFn) -> Result<i64> {
+        let place = if on_service { Place::Service(call) } else { Place::Computation(call) };
+        Ok(self.subscribe(mask, place)?.id)
+    }
+
+    pub(crate) fn unsubscribe(&self, id: i64) -> Result<()> {
+        match self.hub.remove(id) {
+            Some(_) => Ok(()),
+            None => Err(Error::new(Status::Unknown, format!("id: there is no callback {id}"))),
+        }
+    }
+
+    // The best so far.
+
+    pub(crate) fn improved(&self, value: f64, state: &[u8]) -> Result<()> {
+        self.check_computing()?;
+        if !value.is_finite() {
+            return Err(Error::argument(format!("value: {value} is not finite")));
+        }
+        let at_once = self.timers.seconds(Delta::Improved) == 0.0;
+        let now = at_once || self.timers.is_due(Delta::Improved);
+        self.tell(self.hub.improve(value, state, now, || self.event(Kind::Improved)));
+        if now && !at_once {
+            self.timers.start(Delta::Improved);
+        }
+        // AcqRel: the service thread that finds the flag set finds the best that it stands for. The first that
+        // waits tells it when to look again.
+        if now {
+            self.improved_waits.store(false, Ordering::Release);
+        } else if !self.improved_waits.swap(true, Ordering::AcqRel) {
+            self.service.ring();
+        }
+        Ok(())
+    }
+
+    pub(super) fn improved_is_waiting(&self) -> bool {
+        self.improved_waits.load(Ordering::Acquire)
+    }
+
+    /// Sends the best that was kept back.
+    pub(super) fn flush_improved(&self) {
+        if self.improved_waits.swap(false, Ordering::AcqRel) {
+            self.timers.start(Delta::Improved);
+            self.emit(Kind::Improved, |_| {});
+        }
+    }
+
+    pub(crate) fn best(&self) -> Option<Best> {
+        self.hub.best()
+    }
+
+    // Progress.
+
+    pub(crate) fn progress(&self, done: f64, total: f64) -> Result<()> {
+        self.check_computing()?;
+        self.row.store_progress(done, total);
+        if done.is_finite() && total.is_finite() {
+            return Ok(());
+        }
+        self.refuse_progress()
+    }
+
+    /// Refuses the numbers that were just stored, because they are not finite.
+    pub(crate) fn refuse_progress(&self) -> Result<()> {
+        let (done, total) = self.row.take_progress_back();
+        let (name, number) = if done.is_finite() { ("total", total) } else { ("done", done) };
+        Err(Error::argument(format!("{name}: {number} is not finite")))
+    }
+
+    pub(super) fn stored_progress(&self) -> (f64, f64) {
+        self.row.progress()
+    }
+
+    pub(super) fn note_shown_progress(&self, shown: (f64, f64)) {
+        self.row.note_shown(shown);
+    }
+
+    pub(super) fn clear_progress(&self) {
+        self.row.note_shown((0.0, 0.0));
+        self.row.take_progress_back();
+    }
+
+    pub(crate) fn set_units(&self, units: &str) {
+        self.hub.set_units(units);
+    }
+
+    // Deltas.
+
+    pub(crate) fn delta(&self, delta: Delta) -> f64 {
+        self.timers.seconds(delta)
+    }
+
+    /// Changes a delta from now on; returns what it was.
+    pub(crate) fn set_delta(&self, delta: Delta, seconds: f64) -> Result<f64> {
+        delta.check(seconds)?;
+        let before = self.timers.set_seconds(delta, seconds);
+        let level = match delta {
+            Delta::Progress => EVERY_PROGRESS,
+            Delta::Checkpoint => EVERY_CHECKPOINT,
+            Delta::Improved => 0,
+        };
+        if seconds == 0.0 {
+            self.attention().raise(level);
+        } else {
+            self.attention().withdraw(level);
+        }
+        // The service thread may be asleep until the old one is due.
+        self.service.ring();
+        Ok(before)
+    }
+
+    /// The deltas as a get request shows them.
+    pub(super) fn delta_value(&self, name: &str) -> Option<Value> {
+        Delta::from_name(name).map(|delta| Value::F64(self.delta(delta)))
+    }
+
+    // State.
+
+    pub(crate) fn state(&self) -> JobState {
+        let control = self.attention().control();
+        if !is_running(control) {
+            return self.last_state();
+        }
+        if control & (ABORT | STOP) != 0 {
+            JobState::Stopping
+        } else if control & HALTED != 0 {
+            JobState::Paused
+        } else {
+            JobState::Running
+        }
+    }
+}
+
+/// What the user registers. What was there before is dropped, with its user data, when no lock is held.
+impl Handler {
+    pub(crate) fn set_checkpoint(&self, call: CheckpointFn) {
+        let before = self.checkpoint.lock().replace(call);
+        drop(before);
+    }
+
+    pub(crate) fn set_method(&self, name: &str, call: MessageFn) {
+        let before = self.methods.lock().insert(name.to_owned(), call);
+        drop(before);
+    }
+
+    pub(crate) fn set_on_ready(&self, name: &str, call: MessageFn) {
+        let before = self.on_ready.lock().insert(name.to_owned(), call);
+        drop(before);
+    }
+
+    pub(crate) fn set_on_signal(&self, name: &str, call: MessageFn) {
+        let before = self.on_signal.lock().insert(name.to_owned(), call);
+        drop(before);
+    }
+}

@@ -1,0 +1,56 @@
+//! park in safe Rust. The floors, lowest first; a file uses only files above it in this list:
+//!
+//! | file | noun |
+//! |---|---|
+//! | `sync` | the locks and atomics, std's or loom's |
+//! | `status` | a status and its sentence |
+//! | `value`, `message` | named values that travel |
+//! | `bell` | how a thread sleeps until something happens, and what waking it costs |
+//! | `attention` | the one word that the loop looks at, and the requests behind it |
+//! | `table` | the static table of attention words: handles, checked in one compare |
+//! | `reply` | exactly one answer to each request |
+//! | `inbox` | requests that wait for a ready point |
+//! | `estimate` | the time that is left |
+//! | `event`, `client`, `hub` | what flows out, to whom, and the best so far |
+//! | `variable` | exposed variables |
+//! | `timer` | the deltas, and when each is due |
+//! | `service` | the service thread |
+//! | `handler` | a job: all of the above |
+//! | `lifecycle`, `ready`, `request` | what a handler does: runs, ready points, requests |
+#![forbid(unsafe_code)]
+
+pub(crate) mod sync;
+pub(crate) mod status;
+pub(crate) mod value;
+pub(crate) mod message;
+pub(crate) mod bell;
+pub(crate) mod attention;
+pub(crate) mod reply;
+
+// Above here a model cannot run: static tables, real threads.
+#[cfg(not(loom))]
+pub(crate) mod table;
+#[cfg(not(loom))]
+pub(crate) mod inbox;
+#[cfg(not(loom))]
+pub(crate) mod estimate;
+#[cfg(not(loom))]
+pub(crate) mod event;
+#[cfg(not(loom))]
+pub(crate) mod client;
+#[cfg(not(loom))]
+pub(crate) mod hub;
+#[cfg(not(loom))]
+pub(crate) mod variable;
+#[cfg(not(loom))]
+pub(crate) mod timer;
+#[cfg(not(loom))]
+pub(crate) mod service;
+#[cfg(not(loom))]
+pub(crate) mod handler;
+#[cfg(not(loom))]
+pub(crate) mod lifecycle;
+#[cfg(not(loom))]
+pub(crate) mod ready;
+#[cfg(not(loom))]
+pub(crate) mod request;

@@ -1,0 +1,244 @@
+//! The ready point: where the computation thread meets what is asked of it.
+
+use super::attention::{
+    ABORT, CHECKPOINT, DELIVER, EDGES, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
+};
+use super::client::Place;
+use super::event::{Kind, Level};
+use super::handler::Handler;
+use super::lifecycle::Stop;
+use super::message::Message;
+use super::status::{Error, Result, Status};
+use super::timer::Delta;
+use std::time::Instant;
+
+/// How many requests one ready point serves before it lets the loop go on: a flood of them must not hold it.
+const MOST_REQUESTS: usize = 256;
+
+impl Handler {
+    /// A ready point with something to do. `Ok`, or why the loop must end.
+    pub(crate) fn ready(&self) -> Result<Status> {
+        self.check_computing_outside_callbacks()?;
+        let attention = self.attention();
+        let every = attention.control() & (EVERY_PROGRESS | EVERY_CHECKPOINT);
+        if every & EVERY_PROGRESS != 0 {
+            self.show_progress();
+        }
+        if every & EVERY_CHECKPOINT != 0 {
+            self.save();
+        }
+        let mut room = MOST_REQUESTS;
+        let mut halted: Option<Instant> = None;
+        let verdict = loop {
+            let edges = attention.take_edges();
+            if edges & PROGRESS != 0 {
+                self.show_progress();
+            }
+            if edges & MAIL != 0 {
+                if halted.is_some() {
+                    room = MOST_REQUESTS;
+                }
+                self.serve_inbox(&mut room);
+            }
+            if edges & CHECKPOINT != 0 {
+                self.save();
+            }
+            if edges & DELIVER != 0 {
+                self.calling(|| self.deliver(|place| matches!(place, Place::Computation(_))));
+            }
+            let control = attention.control();
+            if control & EDGES != 0 && room > 0 {
+                continue;
+            }
+            let verdict = self.verdict(control);
+            if verdict != Status::Ok || control & PAUSE == 0 || self.loop_must_save() {
+                if let Some(since) = halted.take() {
+                    self.go_on(since);
+                    continue;
+                }
+                break verdict;
+            }
+            if halted.is_none() {
+                halted = Some(Instant::now());
+                attention.set_halted(true);
+                self.emit(Kind::Paused, |_| {});
+            } else {
+                attention.sleep(control);
+            }
+        };
+        if verdict != Status::Ok {
+            self.run.lock().told = Some(verdict);
+        }
+        attention.settle();
+        Ok(verdict)
+    }
+
+    fn go_on(&self, since: Instant) {
+        self.attention().set_halted(false);
+        self.run.lock().halted_for += since.elapsed();
+        self.emit(Kind::Resumed, |_| {});
+    }
+
+    /// Whether the loop must end. A stop lets it save first.
+    fn verdict(&self, control: u32) -> Status {
+        if control & ABORT != 0 {
+            return Status::Aborted;
+        }
+        if control & STOP == 0 {
+            return Status::Ok;
+        }
+        let (stop, polls) = {
+            let run = self.run.lock();
+            (run.stop, run.polls)
+        };
+        match stop {
+            Stop::Done { .. } => Status::Stopped,
+            Stop::Saving => Status::Ok,
+            Stop::NotAsked => {
+                let saves_itself = self.checkpoint.lock().is_none();
+                if saves_itself && !polls {
+                    self.run.lock().stop = Stop::Done { saved: false };
+                    return Status::Stopped;
+                }
+                self.run.lock().stop = Stop::Saving;
+                self.save();
+                self.verdict(control)
+            }
+        }
+    }
+
+    /// The loop saves by itself, and is to do it now: it cannot while it is halted.
+    fn loop_must_save(&self) -> bool {
+        let run = self.run.lock();
+        run.polls && run.checkpoint_due
+    }
+
+    // Progress.
+
+    pub(super) fn progress_has_changed(&self) -> bool {
+        Some(self.stored_progress()) != self.run.lock().shown
+    }
+
+    /// A progress event, unless the last one said the same.
+    pub(super) fn show_progress(&self) {
+        let now = self.stored_progress();
+        let active = {
+            let mut run = self.run.lock();
+            if run.shown == Some(now) || (run.shown.is_none() && now == (0.0, 0.0)) {
+                return;
+            }
+            run.shown = Some(now);
+            self.note_shown_progress(now);
+            run.active_time()
+        };
+        let seconds_left = {
+            let mut estimate = self.estimate.lock();
+            estimate.add(active, now.0);
+            estimate.seconds_left(now.1)
+        };
+        self.emit(Kind::Progress, |event| event.progress.seconds_left = seconds_left);
+    }
+
+    // Checkpoints.
+
+    /// Saves by the callback, or tells the loop that it is time to.
+    fn save(&self) {
+        let callback = self.checkpoint.lock().clone();
+        match callback {
+            None => self.run.lock().checkpoint_due = true,
+            Some(save) => {
+                let code = self.calling(|| save(false));
+                self.saved(code == 0, || format!("the checkpoint callback returned {code}: nothing was saved"));
+            }
+        }
+    }
+
+    /// A save is done, well or not: says so to all who wait for it.
+    fn saved(&self, well: bool, complaint: impl FnOnce() -> String) {
+        self.timers.start(Delta::Checkpoint);
+        let waiting = {
+            let mut run = self.run.lock();
+            run.checkpoint_due = false;
+            if run.stop == Stop::Saving {
+                run.stop = Stop::Done { saved: well };
+            }
+            std::mem::take(&mut run.await_save)
+        };
+        let text = if well { String::new() } else { complaint() };
+        if !well {
+            self.note_error(&text);
+            self.log(Level::Error, text.clone());
+        }
+        for answerer in waiting {
+            answerer.answer(if well { Ok(Message::default()) } else { Err(Error::new(Status::Failed, text.clone())) });
+        }
+        self.emit(Kind::Checkpoint, |event| {
+            event.status = if well { Status::Ok } else { Status::Failed };
+            event.text = text;
+        });
+    }
+
+    /// Serves a checkpoint request.
+    pub(super) fn save_for(&self, answerer: super::reply::Answerer) {
+        {
+            let mut run = self.run.lock();
+            if !run.polls && self.checkpoint.lock().is_none() {
+                drop(run);
+                let text = "the job has no checkpoint callback and does not ask park_checkpoint_due";
+                return answerer.answer(Err(Error::new(Status::Refused, text)));
+            }
+            run.await_save.push(answerer);
+        }
+        self.save();
+    }
+
+    /// The poll form: whether the loop is to save now.
+    pub(crate) fn checkpoint_due(&self) -> Result<bool> {
+        self.check_computing()?;
+        let mut run = self.run.lock();
+        run.polls = true;
+        Ok(run.checkpoint_due)
+    }
+
+    /// The poll form: the loop has saved, or could not.
+    pub(crate) fn checkpoint_done(&self, well: bool) -> Result<()> {
+        self.check_computing()?;
+        {
+            let mut run = self.run.lock();
+            // A loop that was told to end, and saves after it, has saved for the stop all the same.
+            if well && run.told == Some(Status::Stopped) {
+                run.stop = Stop::Done { saved: true };
+            }
+        }
+        self.saved(well, || "the loop could not save its checkpoint".to_owned());
+        Ok(())
+    }
+
+    /// Restores by the callback.
+    pub(crate) fn restore(&self) -> Result<Status> {
+        self.check_computing_outside_callbacks()?;
+        let callback = self.checkpoint.lock().clone();
+        let Some(restore) = callback else {
+            return Ok(Status::NoCheckpoint);
+        };
+        match self.calling(|| restore(true)) {
+            0 => Ok(Status::Ok),
+            code if code == Status::NoCheckpoint as i32 => Ok(Status::NoCheckpoint),
+            code => Err(Error::new(Status::Failed, format!("the checkpoint callback returned {code} on restore"))),
+        }
+    }
+
+    /// Serves waiting requests, at most `room` of them; what is left waits for the next ready point.
+    fn serve_inbox(&self, room: &mut usize) {
+        while *room > 0 {
+            let Some(request) = self.inbox.pop() else { return };
+            *room -= 1;
+            if request.answerer.begin() {
+                self.serve_request(request);
+            }
+        }
+        if !self.inbox.is_empty() {
+            self.attention().raise(MAIL);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Exactly one answer to each request.
+//!
+//! The two ends of a request: an [`Answerer`], held by whoever serves it, and, for a sender that waits, an
+//! [`Awaiter`]. The answerer answers once, by value; dropped without an answer (the job ended, the handler was freed,
+//! the server panicked), it answers `Expired`. A sender whose time is up withdraws the request, so that it has no
+//! effect; it cannot when the request is being served at that moment, and is told so.
+
+use super::message::Message;
+use super::status::{Error, Result, Status};
+use super::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+/// What comes back: the reply's values, or why not.
+pub(crate) type Answer = Result<Message>;
+
+enum State {
+    Waiting,
+    Serving,
+    Answered(Answer),
+    Gone,
+}
+
+struct Cell {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+enum To {
+    Cell(Arc<Cell>),
+    Call(Box<dyn FnOnce(Answer) + Send>),
+    Nobody,
+}
+
+pub(crate) struct Answerer(To);
+
+pub(crate) struct Awaiter(Arc<Cell>);
+
+/// An answerer, and the awaiter of its answer.
+pub(crate) fn pair() -> (Answerer, Awaiter) {
+    let cell = Arc::new(Cell { state: Mutex::new(State::Waiting), changed: Condvar::new() });
+    (Answerer(To::Cell(cell.clone())), Awaiter(cell))
+}
+
+impl Answerer {
+    /// An answerer that hands the answer to `call`.
+    pub(crate) fn calling(call: impl FnOnce(Answer) + Send + 'static) -> Answerer {
+        Answerer(To::Call(Box::new(call)))
+    }
+
+    /// Begins to serve. False: the sender has withdrawn, and nothing must be done.
+    pub(crate) fn begin(&self) -> bool {
+        let To::Cell(cell) = &self.0 else { return true };
+        let mut state = cell.state.lock();
+        if let State::Waiting = *state {
+            *state = State::Serving;
+        }
+        matches!(*state, State::Serving)
+    }
+
+    pub(crate) fn answer(mut self, answer: Answer) {
+        self.send(answer);
+    }
+
+    fn send(&mut self, answer: Answer) {
+        match std::mem::replace(&mut self.0, To::Nobody) {
+            To::Nobody => {}
+            To::Call(call) => call(answer),
+            To::Cell(cell) => {
+                let mut state = cell.state.lock();
+                if !matches!(*state, State::Gone) {
+                    *state = State::Answered(answer);
+                    cell.changed.notify_all();
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Answerer {
+    fn drop(&mut self) {
+        self.send(Err(Error::new(Status::Expired, "the job ended before it served the request")));
+    }
+}
+
+impl Awaiter {
+    /// Waits for the answer until the deadline, for ever without one.
+    pub(crate) fn wait(self, deadline: Option<Instant>) -> Answer {
+        let mut state = self.0.state.lock();
+        loop {
+            if let State::Answered(_) = *state {
+                let State::Answered(answer) = std::mem::replace(&mut *state, State::Gone) else { unreachable!() };
+                return answer;
+            }
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                let text = match std::mem::replace(&mut *state, State::Gone) {
+                    State::Serving => {
+                        "the time was up while the request was being served: it may still have its effect"
+                    }
+                    _ => "the time was up before a ready point: the request is withdrawn and has no effect",
+                };
+                return Err(Error::new(Status::Timeout, text));
+            }
+            state = self.0.changed.wait(state, left);
+        }
+    }
+}

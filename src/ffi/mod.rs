@@ -1,0 +1,23 @@
+//! What C sees: convert, call core, convert back. With [`crate::sys`] the only place with unsafe code.
+//!
+//! One file a section of the header, in the header's order: `constants`, `errors`, `lifecycle`, `looping`,
+//! `checkpoint`, `signals`, `variables`, `events`, `messages`. Beside them `convert` (text, slices, times),
+//! `guard` (handles, panics, cancellation), `callback` (function, user data, destroy) and `registry` (the handles of
+//! clients, events and messages).
+#![allow(non_camel_case_types, unreachable_pub, clippy::missing_safety_doc)] // The header needs the names, and pub.
+
+mod callback;
+mod convert;
+mod guard;
+mod registry;
+
+// The header's order.
+pub(crate) mod constants;
+pub(crate) mod errors;
+pub(crate) mod lifecycle;
+pub(crate) mod looping;
+pub(crate) mod checkpoint;
+pub(crate) mod signals;
+pub(crate) mod variables;
+pub(crate) mod events;
+pub(crate) mod messages;

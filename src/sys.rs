@@ -1,0 +1,178 @@
+//! The platform floor: everything that park asks of the operating system and that std does not offer.
+//! Porting park means writing this file again. Linux.
+
+use std::cell::Cell;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::Once;
+use std::time::Duration;
+
+/// `index` as it is, in one register for all its uses: the compiler otherwise widens it twice, which costs the loop's
+/// `park_progress` an instruction.
+#[inline(always)]
+pub(crate) fn in_one_register(index: u16) -> usize {
+    let widened = usize::from(index);
+    let mut same = widened;
+    // SAFETY: no instruction at all; the register keeps its value.
+    unsafe { std::arch::asm!("/* {0} */", inout(reg) same, options(pure, nomem, nostack, preserves_flags)) };
+    // SAFETY: `same` is `widened`, which came from a u16.
+    unsafe { std::hint::assert_unchecked(same <= usize::from(u16::MAX)) };
+    same
+}
+
+/// Sleeps while `word` holds `expected`, until woken or until `timeout` has passed. May wake for no reason.
+pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Option<Duration>) {
+    let limit = timeout.map(|t| libc::timespec {
+        tv_sec: t.as_secs().min(i32::MAX as u64) as libc::time_t,
+        tv_nsec: t.subsec_nanos().into(),
+    });
+    let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the word outlives the call by its borrow, and `limit` is null or points to a timespec on this
+    // frame. The kernel only reads both.
+    unsafe {
+        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, expected, limit);
+    }
+}
+
+/// Wakes every thread that sleeps on `word`. Async-signal-safe: one system call, and errno is kept.
+pub(crate) fn futex_wake_all(word: &AtomicU32) {
+    // SAFETY: FUTEX_WAKE does not access memory; the address is only a key. errno is this thread's own.
+    unsafe {
+        let errno = libc::__errno_location();
+        let before = *errno;
+        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, i32::MAX);
+        *errno = before;
+    }
+}
+
+/// A number of the calling thread that no other thread of this process ever has. Never 0.
+///
+/// Not `std::thread::current().id()`: that allocates, and registers a destructor, on threads park did not make.
+pub(crate) fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local!(static NUMBER: Cell<u64> = const { Cell::new(0) });
+    NUMBER.with(|number| {
+        if number.get() == 0 {
+            // Relaxed: only uniqueness matters.
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        number.get()
+    })
+}
+
+extern "C" {
+    fn pthread_setcancelstate(state: libc::c_int, old: *mut libc::c_int) -> libc::c_int;
+}
+const PTHREAD_CANCEL_DISABLE: libc::c_int = 1;
+
+/// While it lives, `pthread_cancel` of this thread waits: a cancellation that unwound through park's frames
+/// would be fatal. It takes effect at the first cancellation point after the call into park.
+pub(crate) struct CancelDisabled(libc::c_int);
+
+impl CancelDisabled {
+    pub(crate) fn new() -> CancelDisabled {
+        let mut before = 0;
+        // SAFETY: a plain call of POSIX; `before` lives through it.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut before) };
+        CancelDisabled(before)
+    }
+}
+
+impl Drop for CancelDisabled {
+    fn drop(&mut self) {
+        // SAFETY: restores the state that POSIX itself gave us; a null `old` is allowed on Linux.
+        unsafe { pthread_setcancelstate(self.0, std::ptr::null_mut()) };
+    }
+}
+
+/// Runs `make` with all asynchronous signals blocked, so that a thread which it creates never takes one that the
+/// program meant for itself. Synchronous faults stay deliverable: blocked, they would kill without a trace.
+pub(crate) fn with_signals_blocked<T>(make: impl FnOnce() -> T) -> T {
+    // SAFETY: sigset_t is plain data for which all zeroes is a value; sigfillset and pthread_sigmask only write
+    // the sets that live on this frame.
+    let before = unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        for fault in
+            [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS, libc::SIGPROF]
+        {
+            libc::sigdelset(&mut all, fault);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        before
+    };
+    let made = make();
+    // SAFETY: as above; `before` is what pthread_sigmask filled in.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
+    made
+}
+
+/// A descriptor that poll(2) calls readable while it is raised.
+pub(crate) struct Flag(libc::c_int);
+
+impl Flag {
+    pub(crate) fn new() -> io::Result<Flag> {
+        // SAFETY: a plain call; the descriptor it returns is ours.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Flag(fd))
+    }
+
+    pub(crate) fn descriptor(&self) -> i32 {
+        self.0
+    }
+
+    pub(crate) fn raise(&self) {
+        let one = 1u64;
+        // SAFETY: writes the eight bytes of `one`, which lives through the call, to a descriptor that is ours.
+        unsafe { libc::write(self.0, std::ptr::from_ref(&one).cast(), 8) };
+    }
+
+    pub(crate) fn lower(&self) {
+        let mut count = 0u64;
+        // SAFETY: reads at most eight bytes into `count`, which lives through the call. Non-blocking.
+        unsafe { libc::read(self.0, std::ptr::from_mut(&mut count).cast(), 8) };
+    }
+}
+
+impl Drop for Flag {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is ours and is closed only here.
+        unsafe { libc::close(self.0) };
+    }
+}
+
+/// Lets the short sleeps of the calling thread end within a microsecond of their time; the kernel's default is 50.
+pub(crate) fn sleep_precisely() {
+    const NANOSECONDS: libc::c_ulong = 1000;
+    // SAFETY: a plain call; it changes the calling thread only.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, NANOSECONDS) };
+}
+
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process was forked from one that had handlers: park's threads are gone here, and its locks may
+/// be held by threads that no longer exist.
+pub(crate) fn forked() -> bool {
+    // Relaxed: set before fork returns in the child, which has one thread.
+    FORKED.load(Ordering::Relaxed)
+}
+
+/// From now on a child made by fork sees [`forked`], and `in_child` runs there first. `in_child` must be
+/// async-signal-safe.
+pub(crate) fn watch_fork(in_child: extern "C" fn()) {
+    extern "C" fn mark() {
+        FORKED.store(true, Ordering::Relaxed);
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: both handlers are functions that live as long as the library, which is linked `-z nodelete`.
+        unsafe {
+            libc::pthread_atfork(None, None, Some(in_child));
+            libc::pthread_atfork(None, None, Some(mark));
+        }
+    });
+}

@@ -1,0 +1,185 @@
+/* Checks for the tests in C and C++. Each test runs in a process of its own: a crash, a hang or a failed check ends
+ * that test and no other. `./program` runs all tests, `./program NAME` runs one, in this very process. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct check_test { const char *name; void (*run)(void); };
+#define TEST(name) static void name(void)
+#define CASE(name) { #name, name }
+
+static const char *check_name = "?";
+
+/* Whether another program (valgrind, a sanitizer) owns time and memory. */
+static inline const char *check_under(void)
+{
+    const char *under = getenv("PARK_TEST_UNDER");
+    return under ? under : "";
+}
+
+/* Loops that are long only to be thorough are shorter there. */
+static inline long scaled(long count)
+{
+    const char *scale = getenv("PARK_TEST_SCALE");
+    long divisor = scale ? atol(scale) : strcmp(check_under(), "") == 0 ? 1 : strcmp(check_under(), "asan") == 0 ? 4 : 50;
+    return divisor > 1 ? (count + divisor - 1) / divisor : count;
+}
+
+static inline double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static inline void nap(double seconds)
+{
+    struct timespec time;
+    time.tv_sec = (time_t)seconds;
+    time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+    nanosleep(&time, NULL);
+}
+
+/* From any thread: the test ends here. */
+static inline void check_fail(const char *file, int line, const char *what)
+{
+    printf("not ok %s: %s:%d: %s\n", check_name, file, line, what);
+    fflush(stdout);
+    _exit(1);
+}
+
+#define CHECK(condition) do { if (!(condition)) check_fail(__FILE__, __LINE__, #condition); } while (0)
+
+static inline void check_eq(long long got, long long expected, const char *file, int line, const char *what)
+{
+    char text[512];
+    if (got == expected) return;
+    snprintf(text, sizeof text, "%s: %lld, expected %lld", what, got, expected);
+    check_fail(file, line, text);
+}
+#define CHECK_EQ(got, expected) check_eq((long long)(got), (long long)(expected), __FILE__, __LINE__, #got)
+
+static inline void check_real(double got, double expected, const char *file, int line, const char *what)
+{
+    char text[512];
+    if (got >= expected && got <= expected) return;
+    snprintf(text, sizeof text, "%s: %.17g, expected %.17g", what, got, expected);
+    check_fail(file, line, text);
+}
+#define CHECK_REAL(got, expected) check_real((got), (expected), __FILE__, __LINE__, #got)
+
+static inline void check_text(const char *got, const char *expected, const char *file, int line, const char *what)
+{
+    char text[1024];
+    if (got && strcmp(got, expected) == 0) return;
+    snprintf(text, sizeof text, "%s: \"%s\", expected \"%s\"", what, got ? got : "(null)", expected);
+    check_fail(file, line, text);
+}
+#define CHECK_TEXT(got, expected) check_text((got), (expected), __FILE__, __LINE__, #got)
+
+static inline void check_mentions(const char *text, const char *word, const char *file, int line, const char *what)
+{
+    char complaint[1024];
+    if (text && strstr(text, word)) return;
+    snprintf(complaint, sizeof complaint, "%s: \"%s\" does not mention \"%s\"", what, text ? text : "(null)", word);
+    check_fail(file, line, complaint);
+}
+#define CHECK_MENTIONS(text, word) check_mentions((text), (word), __FILE__, __LINE__, #text)
+
+/* Waits for what another thread brings about. A hang fails here, with the place, before the watchdog barks. */
+static inline double check_patience(void) { return strcmp(check_under(), "") == 0 ? 50.0 : 250.0; }
+#define WAIT_UNTIL(condition) do { \
+        double check_began = now(); \
+        while (!(condition)) { \
+            if (now() - check_began > check_patience()) check_fail(__FILE__, __LINE__, "never came: " #condition); \
+            nap(0.0005); \
+        } \
+    } while (0)
+
+/* A gate between threads: closed until it is opened. */
+struct gate { pthread_mutex_t lock; pthread_cond_t changed; int open; };
+#define GATE { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 }
+
+static inline void gate_open(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->open = 1;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static inline void gate_wait(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    while (!gate->open) pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static inline pthread_t spawn(void *(*run)(void *), void *argument)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, run, argument) == 0);
+    return thread;
+}
+
+static inline void join(pthread_t thread) { CHECK(pthread_join(thread, NULL) == 0); }
+
+static inline int check_one(const struct check_test *test)
+{
+    int status = 0;
+    pid_t child;
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        check_name = test->name;
+        alarm((unsigned)check_patience() + 10);
+        test->run();
+        fflush(NULL);
+        exit(0);
+    }
+    while (waitpid(child, &status, 0) < 0) {}
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        printf("ok %s\n", test->name);
+        return 0;
+    }
+    if (WIFSIGNALED(status))
+        printf("not ok %s: %s\n", test->name,
+               WTERMSIG(status) == SIGALRM ? "it hangs" : strsignal(WTERMSIG(status)));
+    else if (WEXITSTATUS(status) != 1)
+        printf("not ok %s: exit code %d\n", test->name, WEXITSTATUS(status));
+    return 1;
+}
+
+static inline int check_main(int argc, char **argv, const struct check_test *tests, int count)
+{
+    int i, failed = 0;
+    for (i = 0; i < count; i++) {
+        if (argc < 2) {
+            failed += check_one(&tests[i]);
+        } else if (strcmp(argv[1], tests[i].name) == 0) {
+            check_name = tests[i].name;
+            alarm((unsigned)check_patience() + 10);
+            tests[i].run();
+            printf("ok %s\n", check_name);
+            return 0;
+        }
+    }
+    if (argc >= 2) {
+        printf("not ok %s: no such test\n", argv[1]);
+        return 1;
+    }
+    fflush(stdout);
+    return failed != 0;
+}
+#define CHECK_MAIN(tests) \
+    int main(int argc, char **argv) { return check_main(argc, argv, tests, (int)(sizeof tests / sizeof tests[0])); }
+
+#endif

@@ -1,0 +1,209 @@
+#!/bin/bash
+# Passes everything: tests/run.sh. Those whose name contains NAME: tests/run.sh NAME. Full counts: tests/run.sh --campaign.
+# One line a check; what failed is shown; everything is kept in build/test-logs.
+cd "$(dirname "$0")/.." || exit 1
+
+campaign=; [ "$1" = --campaign ] && { campaign=1; export PARK_CAMPAIGN=1; shift; }
+select=$1
+logs=build/test-logs
+mkdir -p $logs build/tests
+: >$logs/results
+began=$SECONDS
+
+# ---- checks ----------------------------------------------------------------------------------------
+
+names=() commands=()
+add() { # NAME COMMAND: to be run by the next `pass`, when selected
+    [[ $1 == *"$select"* ]] || return 0
+    names+=("$1") commands+=("$2")
+}
+
+one() { # NAME COMMAND
+    local log=$logs/${1//\//.}.log start=$SECONDS verdict=ok
+    timeout -k 10 "${limit:-600}" bash -c "$2" >"$log" 2>&1 </dev/null || verdict="not ok"
+    echo "$verdict" >>$logs/results
+    { flock 9
+      echo "$verdict $1 ($((SECONDS - start)) s)"
+      [ "$verdict" = ok ] || { echo "    \$ $2"; tail -n 40 "$log" | sed 's/^/    /'; }
+    } 9>$logs/lock
+}
+
+pass() { # JOBS: runs what was added
+    local i
+    for i in "${!names[@]}"; do
+        while [ "$(jobs -rp | wc -l)" -ge "$1" ]; do wait -n; done
+        one "${names[i]}" "${commands[i]}" &
+    done
+    wait
+    names=() commands=()
+}
+
+# ---- the library, three times ----------------------------------------------------------------------
+
+machine=$(rustc -vV | sed -n 's/^host: //p')
+sources=$(rustc --print sysroot)/lib/rustlib/src/rust/library
+
+library() { # VARIANT: where it is
+    case $1 in plain) echo target/release ;; *) echo "build/$1/$machine/release" ;; esac
+}
+
+# What builds each: the sanitizers are stable rustc's own, asked for by RUSTC_BOOTSTRAP.
+cargo_plain="make --no-print-directory lib"
+cargo_asan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo build --release --target $machine --target-dir build/asan"
+cargo_tsan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=thread cargo build --release -Zbuild-std --target $machine --target-dir build/tsan"
+
+# How a C test is built and run in each variant. PARK_TEST_UNDER tells a test that time and memory are not its own.
+strict="-std=c11 -Wall -Wextra -Werror -pedantic -g -pthread -Iinclude -Itests"
+host() { # VARIANT SOURCE: the command that builds it into build/tests
+    local dir compiler
+    dir=$(library "$1")
+    case $1 in
+    plain) compiler="cc -O1" ;;
+    asan) compiler="cc -O1 -fsanitize=address -fno-omit-frame-pointer" ;;
+    tsan) compiler="clang-19 -O1 -fsanitize=thread" ;;
+    esac
+    echo "$compiler $strict $2 -o $(program "$1" "$2") -L$dir -lpark -lm -Wl,-rpath,$PWD/$dir"
+}
+program() { echo "build/tests/$(basename "$2" .c).$1"; } # VARIANT SOURCE
+
+valgrind="PARK_TEST_UNDER=valgrind valgrind --quiet --fair-sched=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=all \
+--errors-for-leak-kinds=all --num-callers=30 --suppressions=tests/valgrind.supp"
+asan="PARK_TEST_UNDER=asan ASAN_OPTIONS=detect_leaks=1:exitcode=99"
+tsan="PARK_TEST_UNDER=tsan TSAN_OPTIONS=exitcode=99"
+
+# A detector must report what was planted for it, in the words that stand in the program's first comment.
+must_report() { # VARIANT DETECTOR SOURCE RUN
+    local words
+    words=$(sed -n "s/^ \* expect $2: //p" "$3")
+    echo "$(host "$1" "$3") || exit 1; $4 $(program "$1" "$3") >build/tests/$(basename "$3" .c).$2.out 2>&1
+          status=\$?; cat build/tests/$(basename "$3" .c).$2.out; test \$status -ne 0 && grep -qF '$words' build/tests/$(basename "$3" .c).$2.out"
+}
+
+behaviour=$(ls tests/*.c | grep -v '^tests/stress\.c$')
+
+# ---- Rust ------------------------------------------------------------------------------------------
+
+add build/library "$cargo_plain"
+pass 1
+add build/asan "$cargo_asan && ln -sf libpark.so $(library asan)/libpark.so.0"
+add cargo/test "cargo test"
+add cargo/loom "RUSTFLAGS='--cfg loom' cargo test --release --lib loom --target-dir build/loom"
+add cargo/clippy "cargo clippy --all-targets -- -D warnings"
+add cargo/fmt "cargo fmt --check"
+add cargo/doc "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items"
+limit=1500 pass 1
+
+# ---- the header ------------------------------------------------------------------------------------
+
+version=$(sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
+mkdir -p build/header
+generator="cargo run --quiet --release --locked --manifest-path tests/header/generator/Cargo.toml --target-dir build/generator --"
+add header/drift "$generator verify"
+add header/drift-is-seen "sed 's/PARK_BUSY/PARK_LAZY/' include/park.h >build/header/changed.h; ! $generator verify build/header/changed.h"
+pass 1
+
+warnings="-Wall -Wextra -pedantic -Werror -Iinclude -DCARGO_VERSION='\"$version\"'"
+link="-Ltarget/release -lpark -Wl,-rpath,$PWD/target/release"
+through() { # NAME COMPILER-AND-STANDARD-OF-ONE OF-TWO LINKER
+    local at=build/header/$1
+    add "header/$1" "$2 $warnings -c tests/header/one.c -o $at.one.o && $3 $warnings -c tests/header/two.c -o $at.two.o &&
+        $4 $at.one.o $at.two.o -o $at $link && $at"
+}
+for compiler in gcc clang; do
+    plus=${compiler/gcc/g++} plus=${plus/clang/clang++}
+    for std in c89 c99 c11 c17 c2x; do
+        through $compiler-$std "$compiler -std=$std" "$compiler -std=$std" $compiler
+    done
+    for std in c++98 c++11 c++14 c++17 c++20 c++2b; do
+        through $compiler-$std "$plus -x c++ -std=$std" "$plus -x c++ -std=$std" $plus
+    done
+    through $compiler-c-calls-c++ "$compiler -std=c89" "$plus -x c++ -std=c++20" $plus
+    through $compiler-c++-calls-c "$plus -x c++ -std=c++98" "$compiler -std=c17" $plus
+done
+for what in vocabulary documented numbers exports cffi ctypesgen swig planted; do
+    add header/$what "build/venv/bin/python tests/header/header.py $what"
+done
+add header/soname "readelf -d target/release/libpark.so | grep -q 'SONAME.*\[libpark\.so\.0\]'"
+add header/nodelete "readelf -d target/release/libpark.so | grep -q NODELETE"
+add header/static-library "gcc $warnings tests/header/one.c tests/header/two.c -o build/header/static target/release/libpark.a -pthread -ldl -lm &&
+    ! readelf -d build/header/static | grep -q libpark && build/header/static"
+# Installed, then moved elsewhere, it still builds a program by pkg-config alone.
+add header/install "rm -rf build/prefix build/moved && make --no-print-directory install PREFIX=$PWD/build/prefix && mv build/prefix build/moved &&
+    export PKG_CONFIG_PATH=$PWD/build/moved/lib/pkgconfig && test \"\$(pkg-config --modversion park)\" = $version &&
+    gcc -DCARGO_VERSION='\"$version\"' tests/header/one.c tests/header/two.c -o build/header/installed \$(pkg-config --cflags --libs park) &&
+    LD_LIBRARY_PATH=build/moved/lib build/header/installed"
+pass 2
+
+# ---- what users rely on, in C ----------------------------------------------------------------------
+
+for source in $behaviour; do
+    add "c/$(basename "$source" .c)" "$(host plain "$source") && $(program plain "$source")"
+done
+pass 2
+for source in $behaviour; do
+    add "valgrind/$(basename "$source" .c)" "$(host plain "$source") && $valgrind $(program plain "$source")"
+    add "asan/$(basename "$source" .c)" "$(host asan "$source") && $asan $(program asan "$source")"
+done
+for source in tests/faults/*.c; do
+    name=$(basename "$source" .c)
+    grep -q 'expect valgrind' "$source" && add "valgrind/fault/$name" "$(must_report plain valgrind "$source" "$valgrind")"
+    grep -q 'expect asan' "$source" && add "asan/fault/$name" "$(must_report asan asan "$source" "$asan")"
+done
+pass 2
+
+# ---- the storm -------------------------------------------------------------------------------------
+
+many=50000 some=20000 few=2000
+[ -n "$campaign" ] && many=1000000 some=1000000 few=50000
+storm="$(host plain tests/stress.c) && $(program plain tests/stress.c)"
+add stress/plain "$storm $many"
+add stress/asan "$(host asan tests/stress.c) && $asan $(program asan tests/stress.c) $some"
+add stress/valgrind "$(host plain tests/stress.c) && $valgrind $(program plain tests/stress.c) $few"
+limit=3000 pass 1
+for fault in "lose:improved [0-9]* after" "twice:2 replies" "swap:event 1 after" "half:half a set" "best:park_best has" "grow:memory grew"; do
+    add "stress/fault/${fault%%:*}" "$storm 20000 ${fault%%:*} >build/tests/stress.${fault%%:*}.out 2>&1
+        status=\$?; cat build/tests/stress.${fault%%:*}.out; test \$status -eq 1 && grep -q '${fault#*:}' build/tests/stress.${fault%%:*}.out"
+done
+pass 1
+
+# ---- ThreadSanitizer, where std can be built with it -----------------------------------------------
+
+if [ -d "$sources" ]; then
+    add build/tsan "$cargo_tsan && ln -sf libpark.so $(library tsan)/libpark.so.0"
+    limit=1500 pass 1
+    for source in $behaviour; do
+        add "tsan/$(basename "$source" .c)" "$(host tsan "$source") && $tsan $(program tsan "$source")"
+    done
+    add stress/tsan "$(host tsan tests/stress.c) && $tsan $(program tsan tests/stress.c) $some"
+    add tsan/fault/race "$(must_report tsan tsan tests/faults/race.c "$tsan")"
+    limit=3000 pass 1
+elif [[ -z $select || tsan == *"$select"* ]]; then
+    echo "not run: ThreadSanitizer (needs rust-src)"
+fi
+
+# ---- examples and README, by the commands that a reader types ---------------------------------------
+
+for source in examples-c/*.c examples-c/*.f90 examples-c/*.cpp; do
+    [ -e "$source" ] && add "example/$(basename "$source")" "tests/commands.py $source"
+done
+[ -e README.md ] && add readme/commands "tests/commands.py README.md"
+pass 1
+
+# ---- the end ---------------------------------------------------------------------------------------
+
+passed=$(grep -c '^ok' $logs/results) failed=$(grep -c '^not ok' $logs/results)
+if [ -n "$campaign" ]; then # the figures, with the commit and the date, in the place of the last ones
+    touch RESULTS.md
+    awk '/^## /{ours = ($0 == "## The storm")} !ours' RESULTS.md >build/RESULTS.md
+    {
+        cat build/RESULTS.md
+        printf '## The storm\n\n`make campaign`, commit %s, %s, %s cores.\n' "$(git rev-parse --short HEAD 2>/dev/null)" "$(date -u +%F)" "$(nproc)"
+        for way in plain asan valgrind tsan; do
+            [ -s "$logs/stress.$way.log" ] && printf '\n%s:\n```\n%s\n```\n' "$way" "$(cat "$logs/stress.$way.log")"
+        done
+        [ -d "$sources" ] || printf '\nnot run: ThreadSanitizer (needs rust-src)\n'
+    } >RESULTS.md
+fi
+echo "logs: $logs; $((SECONDS - began)) s"
+echo "tests: $passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
