@@ -7,17 +7,34 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::Once;
 use std::time::Duration;
 
-/// `index` as it is, in one register for all its uses: the compiler otherwise widens it twice, which costs the loop's
-/// `park_progress` an instruction.
+/// Whether the word at `index` holds `value`: `words[index].load(Relaxed) == value`, in one instruction.
+///
+/// The compiler does not fold an atomic load into the compare, and `park_ready` is counted in instructions.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(crate) fn in_one_register(index: u16) -> usize {
-    let widened = usize::from(index);
-    let mut same = widened;
-    // SAFETY: no instruction at all; the register keeps its value.
-    unsafe { std::arch::asm!("/* {0} */", inout(reg) same, options(pure, nomem, nostack, preserves_flags)) };
-    // SAFETY: `same` is `widened`, which came from a u16.
-    unsafe { std::hint::assert_unchecked(same <= usize::from(u16::MAX)) };
-    same
+pub(crate) fn holds<const N: usize>(words: &[AtomicU64; N], index: u16, value: u64) -> bool {
+    const { assert!(N > u16::MAX as usize) };
+    // SAFETY: reads one aligned word inside the array, which is what a relaxed load is on this processor; the array
+    // is longer than any index. Nothing else is touched but the flags.
+    unsafe {
+        std::arch::asm!(
+            "cmp qword ptr [{words} + {index} * 8], {value}",
+            "jne {differs}",
+            words = in(reg) words.as_ptr(),
+            index = in(reg) usize::from(index),
+            value = in(reg) value,
+            differs = label { return false },
+            options(nostack, readonly),
+        );
+    }
+    true
+}
+
+/// Whether the word at `index` holds `value`.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub(crate) fn holds<const N: usize>(words: &[AtomicU64; N], index: u16, value: u64) -> bool {
+    words[usize::from(index)].load(Ordering::Relaxed) == value
 }
 
 /// Sleeps while `word` holds `expected`, until woken or until `timeout` has passed. May wake for no reason.

@@ -230,13 +230,11 @@ impl Handler {
 
     /// Adds a client. One that comes when something has happened already gets join first.
     pub(crate) fn subscribe(&self, mask: i32, place: Place) -> Result<Arc<Client>> {
-        let state = self.state();
-        let join = (state != JobState::Idle).then(|| {
-            let mut event = self.event(Kind::Join);
-            event.progress.seconds_left = self.estimate.lock().seconds_left(event.progress.total);
-            event
-        });
-        let (client, to_tell) = self.hub.add(mask, place, join)?;
+        let (client, to_tell) = self.hub.add(mask, place, || {
+            let mut join = self.event(Kind::Join);
+            join.progress.seconds_left = self.estimate.lock().seconds_left(join.progress.total);
+            join
+        })?;
         self.tell(to_tell);
         Ok(client)
     }

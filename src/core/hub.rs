@@ -23,6 +23,8 @@ struct State {
     units: Option<Arc<str>>,
     best: Option<Best>,
     spares: Vec<Bytes>,
+    /// A run has begun, now or earlier: a client that comes from now on comes late.
+    begun: bool,
     closed: bool,
 }
 
@@ -105,6 +107,7 @@ impl Hub {
             units: None,
             best: None,
             spares: Vec::new(),
+            begun: false,
             closed: false,
         }))
     }
@@ -113,8 +116,8 @@ impl Hub {
         self.0.lock()
     }
 
-    /// Adds a client. `join`, where there is one, is its first event.
-    pub(crate) fn add(&self, mask: i32, place: Place, join: Option<Event>) -> Result<(Arc<Client>, ToTell)> {
+    /// Adds a client. When a run has begun already, `join` makes its first event; else start is still to come.
+    pub(crate) fn add(&self, mask: i32, place: Place, join: impl FnOnce() -> Event) -> Result<(Arc<Client>, ToTell)> {
         let mut state = self.lock();
         if state.closed {
             return Err(Error::new(Status::Closed, "the handler is being freed"));
@@ -122,8 +125,8 @@ impl Hub {
         state.last_id += 1;
         let client = Arc::new(Client::new(state.last_id, mask, place));
         let mut to_tell = ToTell::default();
-        if let Some(join) = join.filter(|join| client.wants(join.kind)) {
-            let join = state.stamp(join);
+        if state.begun && client.wants(Kind::Join) {
+            let join = state.stamp(join());
             State::hand(&client, &join, &mut to_tell);
         }
         state.clients.push(client.clone());
@@ -148,6 +151,7 @@ impl Hub {
     /// Hands an event to every client that wants it; what it carries is only made when somebody does.
     pub(crate) fn emit(&self, kind: Kind, make: impl FnOnce() -> Event) -> ToTell {
         let mut state = self.lock();
+        state.begun |= kind == Kind::Start;
         if !state.is_wanted(kind) {
             return ToTell::default();
         }

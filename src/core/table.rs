@@ -43,7 +43,7 @@ pub(crate) fn prepare() {
 #[inline(always)]
 pub(crate) fn nothing_pending(handle: u64) -> bool {
     // Relaxed: "nothing" hands over no data. A raise becomes visible here in the time a store takes.
-    WORD[handle as u16 as usize].load(Ordering::Relaxed) == handle
+    crate::sys::holds(&WORD, handle as u16, handle)
 }
 
 /// What became of a progress.
@@ -58,16 +58,14 @@ pub(crate) enum Stored {
 /// `park_progress`: two plain stores, when nothing is pending.
 #[inline(always)]
 pub(crate) fn store_progress(handle: u64, done: f64, total: f64) -> Stored {
-    let Some(row) = WORD[crate::sys::in_one_register(handle as u16)..].first_chunk::<3>() else {
-        return Stored::NotYet;
-    };
-    // Relaxed: as above. A reader may see one number without the other; the next sample mends it.
-    if row[0].load(Ordering::Relaxed) != handle {
+    if !nothing_pending(handle) {
         return Stored::NotYet;
     }
-    // Stored before they are tested: so they need not be kept meanwhile, which saves the loop an instruction.
-    row[DONE].store(done.to_bits(), Ordering::Relaxed);
-    row[TOTAL].store(total.to_bits(), Ordering::Relaxed);
+    // Relaxed: a reader may see one number without the other; the next sample mends it. Stored before they are
+    // tested: so they need not be kept meanwhile, which saves the loop an instruction.
+    let index = handle as u16 as usize;
+    WORD[index + DONE].store(done.to_bits(), Ordering::Relaxed);
+    WORD[index + TOTAL].store(total.to_bits(), Ordering::Relaxed);
     let sum = done + total;
     // A number that is not finite makes the sum so, and the difference NaN: one test for both.
     #[allow(clippy::eq_op)]
@@ -189,7 +187,7 @@ fn attention_of(handle: u64) -> Attention<'static> {
 fn is_live(handle: u64) -> bool {
     handle & MARK != 0
         && handle & ATTENTION == 0
-        && handle as usize % WORDS_PER_ROW == 0
+        && (handle as usize).is_multiple_of(WORDS_PER_ROW)
         && WORD[handle as u16 as usize].load(Ordering::Acquire) & !ATTENTION == handle
 }
 

@@ -1,0 +1,661 @@
+!> park for Fortran: turns a loop into a job that can be watched, paused, steered, checkpointed, resumed and aborted.
+!!
+!! Compile this file along with your own, and link -lpark:
+!!
+!!    gfortran include/park.f90 heat.f90 -lpark
+!!
+!! In the loop's program:
+!!
+!!    use park
+!!    type(park_handler) :: job
+!!    real(real64), target :: alpha
+!!
+!!    call job%open('heat')
+!!    call job%expose('alpha', alpha, min=0d0, max=0.25d0)
+!!    do step = 1, steps
+!!       call advance(u, alpha)
+!!       call job%progress(step, steps)
+!!       if (job%ready() /= PARK_OK) exit
+!!    end do
+!!    call job%close()
+!!
+!! Errors. Each call that can fail takes an optional status, 0 or negative. Without it, what prepares a run (open,
+!! attach, expose, units, deltas, callbacks) ends the program with park's sentence, as Fortran's own open would; what
+!! stands in the loop does nothing and goes on. last_error() has the sentence.
+!!
+!! Threads. The thread that calls open (or attach) is the computation thread; only signal, log, state and best may be
+!! called from another. The meaning of each call is told in park.h under the same name.
+!!
+!! I/O. ready() calls the callbacks that you gave, and these may print. So never call it inside an I/O statement:
+!! "print *, job%ready()" would wait for itself for ever.
+module park
+  use, intrinsic :: iso_c_binding, only: c_associated, c_char, c_double, c_f_procpointer, c_funloc, c_funptr, c_int, &
+       c_int64_t, c_loc, c_null_char, c_null_funptr, c_null_ptr, c_ptr
+  use, intrinsic :: iso_fortran_env, only: error_unit, int32, int64, real32, real64
+  use, intrinsic :: ieee_arithmetic, only: ieee_negative_inf, ieee_positive_inf, ieee_value
+  implicit none
+  private
+
+  ! Statuses: 0 is fine, positive says why the loop is to end, negative is an error.
+  integer(c_int), parameter, public :: PARK_OK = 0, PARK_ABORTED = 1, PARK_STOPPED = 2, PARK_NO_CHECKPOINT = 3, &
+       PARK_INVALID_HANDLE = -1, PARK_INVALID_ARGUMENT = -2, PARK_WRONG_THREAD = -3, PARK_BUSY = -4, PARK_NOT_RUNNING = -5, &
+       PARK_REENTRANT = -6, PARK_TIMEOUT = -7, PARK_REFUSED = -8, PARK_UNKNOWN = -9, PARK_EXPIRED = -10, PARK_FULL = -11, &
+       PARK_CUT_OFF = -12, PARK_FAILED = -13, PARK_FORKED = -14, PARK_PANIC = -15, PARK_NO_MEMORY = -16, PARK_SYSTEM = -17, &
+       PARK_CLOSED = -18, PARK_EXISTS = -19, PARK_WRONG_TYPE = -20
+
+  ! Signals.
+  integer(c_int), parameter, public :: PARK_PAUSE = 1, PARK_RESUME = 2, PARK_ABORT = 3, PARK_CHECKPOINT = 4, PARK_STOP = 5
+
+  ! States.
+  integer(c_int), parameter, public :: PARK_STATE_IDLE = 0, PARK_STATE_RUNNING = 1, PARK_STATE_PAUSED = 2, &
+       PARK_STATE_STOPPING = 3, PARK_STATE_COMPLETE = 4, PARK_STATE_ABORTED = 5, PARK_STATE_FAILED = 6
+
+  ! Log levels, deltas, exit codes.
+  integer(c_int), parameter, public :: PARK_LOG_ERROR = 1, PARK_LOG_WARNING = 2, PARK_LOG_INFO = 3, PARK_LOG_DEBUG = 4
+  integer(c_int), parameter, public :: PARK_PROGRESS_DELTA = 1, PARK_CHECKPOINT_DELTA = 2, PARK_IMPROVED_DELTA = 3
+  integer(c_int), parameter, public :: PARK_EXIT_CHECKPOINTED = 85, PARK_EXIT_ABORTED = 86
+
+  !> One job. Do not copy an open one: a copy means the same job, and is not told when that is closed.
+  type, public :: park_handler
+     private
+     type(c_ptr) :: handle = c_null_ptr
+     integer(c_int) :: last_exit_code = 1
+   contains
+     procedure :: open => handler_open
+     procedure :: close => handler_close
+     procedure :: attach => handler_attach
+     procedure :: detach => handler_detach
+     procedure :: ready => handler_ready
+     procedure :: signal => handler_signal
+     procedure :: log => handler_log
+     procedure :: set_units => handler_set_units
+     procedure :: set_delta => handler_set_delta
+     procedure :: describe => handler_describe
+     procedure :: on_progress => handler_on_progress
+     procedure :: best => handler_best
+     procedure :: fail => handler_fail
+     procedure :: checkpoint_due => handler_checkpoint_due
+     procedure :: checkpoint_done => handler_checkpoint_done
+     procedure :: exit_code => handler_exit_code
+     procedure :: state => handler_state
+     procedure :: last_error => handler_last_error
+     !> expose(name, variable, min, max, status): the variable needs the attribute target, and must outlive the job.
+     generic :: expose => expose_f64, expose_i64, expose_f64s, expose_i64s
+     !> progress(done, total): integers or reals of one kind; total 0 or less: not known.
+     generic :: progress => progress_int32, progress_int64, progress_real32, progress_real64
+     !> improved(value, state): a new best, and the numbers that belong to it.
+     generic :: improved => improved_value, improved_state
+     procedure, private :: expose_f64, expose_i64, expose_f64s, expose_i64s
+     procedure, private :: progress_int32, progress_int64, progress_real32, progress_real64
+     procedure, private :: improved_value, improved_state
+  end type park_handler
+
+  abstract interface
+     !> What on_progress calls from inside ready(). seconds_left is negative while nothing is known.
+     !! To be a module procedure: an internal one would need an executable stack.
+     subroutine park_progress_procedure(done, total, seconds_left)
+       import :: real64
+       real(real64), intent(in) :: done, total, seconds_left
+     end subroutine park_progress_procedure
+  end interface
+  public :: park_progress_procedure
+
+  interface
+     function c_handler_new(name) bind(c, name='park_handler_new') result(handle)
+       import :: c_char, c_ptr
+       character(kind=c_char), intent(in) :: name(*)
+       type(c_ptr) :: handle
+     end function c_handler_new
+
+     function c_handler_free(handle) bind(c, name='park_handler_free') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: status
+     end function c_handler_free
+
+     function c_attach(handle) bind(c, name='park_attach') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: status
+     end function c_attach
+
+     function c_detach(handle) bind(c, name='park_detach') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: status
+     end function c_detach
+
+     function c_ready(handle) bind(c, name='park_ready') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: status
+     end function c_ready
+
+     function c_progress(handle, done, total) bind(c, name='park_progress') result(status)
+       import :: c_double, c_int, c_ptr
+       type(c_ptr), value :: handle
+       real(c_double), value :: done, total
+       integer(c_int) :: status
+     end function c_progress
+
+     function c_improved(handle, value, state, bytes) bind(c, name='park_improved') result(status)
+       import :: c_double, c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, state
+       real(c_double), value :: value
+       integer(c_int64_t), value :: bytes
+       integer(c_int) :: status
+     end function c_improved
+
+     function c_best(handle, value, buffer, bytes) bind(c, name='park_best') result(found)
+       import :: c_double, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, buffer
+       real(c_double), intent(inout) :: value
+       integer(c_int64_t), value :: bytes
+       integer(c_int64_t) :: found
+     end function c_best
+
+     function c_signal(handle, which) bind(c, name='park_signal') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int), value :: which
+       integer(c_int) :: status
+     end function c_signal
+
+     function c_log(handle, level, text) bind(c, name='park_log') result(status)
+       import :: c_char, c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int), value :: level
+       character(kind=c_char), intent(in) :: text(*)
+       integer(c_int) :: status
+     end function c_log
+
+     function c_fail(handle, reason) bind(c, name='park_fail') result(status)
+       import :: c_char, c_int, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(in) :: reason(*)
+       integer(c_int) :: status
+     end function c_fail
+
+     function c_set_units(handle, units) bind(c, name='park_set_units') result(status)
+       import :: c_char, c_int, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(in) :: units(*)
+       integer(c_int) :: status
+     end function c_set_units
+
+     function c_set_delta(handle, which, seconds) bind(c, name='park_set_delta') result(status)
+       import :: c_double, c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int), value :: which
+       real(c_double), value :: seconds
+       integer(c_int) :: status
+     end function c_set_delta
+
+     function c_describe(handle, name, units, description) bind(c, name='park_variable_describe') result(status)
+       import :: c_char, c_int, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(in) :: name(*), units(*), description(*)
+       integer(c_int) :: status
+     end function c_describe
+
+     function c_on_progress(handle, callback, user, destroy) bind(c, name='park_on_progress') result(id)
+       import :: c_funptr, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, user
+       type(c_funptr), value :: callback, destroy
+       integer(c_int64_t) :: id
+     end function c_on_progress
+
+     function c_expose_f64s(handle, name, array, count, least, most) bind(c, name='park_expose_f64s') result(status)
+       import :: c_char, c_double, c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, array
+       character(kind=c_char), intent(in) :: name(*)
+       integer(c_int64_t), value :: count
+       real(c_double), value :: least, most
+       integer(c_int) :: status
+     end function c_expose_f64s
+
+     function c_expose_i64s(handle, name, array, count, least, most) bind(c, name='park_expose_i64s') result(status)
+       import :: c_char, c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, array
+       character(kind=c_char), intent(in) :: name(*)
+       integer(c_int64_t), value :: count, least, most
+       integer(c_int) :: status
+     end function c_expose_i64s
+
+     function c_expose_f64(handle, name, variable, least, most) bind(c, name='park_expose_f64') result(status)
+       import :: c_char, c_double, c_int, c_ptr
+       type(c_ptr), value :: handle, variable
+       character(kind=c_char), intent(in) :: name(*)
+       real(c_double), value :: least, most
+       integer(c_int) :: status
+     end function c_expose_f64
+
+     function c_expose_i64(handle, name, variable, least, most) bind(c, name='park_expose_i64') result(status)
+       import :: c_char, c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, variable
+       character(kind=c_char), intent(in) :: name(*)
+       integer(c_int64_t), value :: least, most
+       integer(c_int) :: status
+     end function c_expose_i64
+
+     function c_checkpoint_due(handle) bind(c, name='park_checkpoint_due') result(due)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: due
+     end function c_checkpoint_due
+
+     function c_checkpoint_done(handle, ok) bind(c, name='park_checkpoint_done') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int), value :: ok
+       integer(c_int) :: status
+     end function c_checkpoint_done
+
+     function c_exit_code(handle) bind(c, name='park_exit_code') result(code)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: code
+     end function c_exit_code
+
+     function c_state(handle) bind(c, name='park_state') result(state)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: state
+     end function c_state
+
+     function c_last_error(handle, buffer, length) bind(c, name='park_last_error') result(needed)
+       import :: c_char, c_int64_t, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(out) :: buffer(*)
+       integer(c_int64_t), value :: length
+       integer(c_int64_t) :: needed
+     end function c_last_error
+  end interface
+
+contains
+
+  ! ---- lifecycle ---------------------------------------------------------------------------------
+
+  !> Makes the job and makes this thread its computation thread. With attach=.false. the run begins later, by attach().
+  subroutine handler_open(self, name, attach, status)
+    class(park_handler), intent(inout) :: self
+    character(*), intent(in) :: name
+    logical, intent(in), optional :: attach
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: made
+
+    made = PARK_BUSY
+    if (c_associated(self%handle)) then
+       call conclude(self, 'open', made, status)
+       return
+    end if
+    self%last_exit_code = 1
+    self%handle = c_handler_new(c_text(name))
+    made = merge(PARK_OK, PARK_INVALID_ARGUMENT, c_associated(self%handle))
+    if (made == PARK_OK .and. wanted(attach)) made = c_attach(self%handle)
+    call conclude(self, 'open', made, status)
+  end subroutine handler_open
+
+  !> Ends the run if one is attached, and frees the job. Closing twice does nothing. exit_code() still tells the outcome.
+  subroutine handler_close(self, status)
+    class(park_handler), intent(inout) :: self
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: freed
+
+    freed = PARK_OK
+    if (c_associated(self%handle)) then
+       freed = c_detach(self%handle)
+       self%last_exit_code = c_exit_code(self%handle)
+       freed = c_handler_free(self%handle)
+       if (freed == PARK_OK) self%handle = c_null_ptr
+    end if
+    if (present(status)) status = freed
+  end subroutine handler_close
+
+  subroutine handler_attach(self, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'attach', c_attach(self%handle), status)
+  end subroutine handler_attach
+
+  subroutine handler_detach(self, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: detached
+
+    detached = c_detach(self%handle)
+    if (present(status)) status = detached
+  end subroutine handler_detach
+
+  !> 0: complete; 85: stopped with a checkpoint, run me again; 86: aborted; 1: failed. Also after close().
+  function handler_exit_code(self) result(code)
+    class(park_handler), intent(in) :: self
+    integer(c_int) :: code
+
+    code = self%last_exit_code
+    if (c_associated(self%handle)) code = c_exit_code(self%handle)
+  end function handler_exit_code
+
+  function handler_state(self) result(state)
+    class(park_handler), intent(in) :: self
+    integer(c_int) :: state
+
+    state = c_state(self%handle)
+  end function handler_state
+
+  !> The last error's sentence; empty when there was none.
+  function handler_last_error(self) result(text)
+    class(park_handler), intent(in) :: self
+    character(:), allocatable :: text
+    character(kind=c_char) :: buffer(1024)
+    integer :: i, length
+
+    length = int(min(c_last_error(self%handle, buffer, size(buffer, kind=c_int64_t)), size(buffer) - 1_c_int64_t))
+    allocate (character(max(length, 0)) :: text)
+    do i = 1, length
+       text(i:i) = buffer(i)
+    end do
+  end function handler_last_error
+
+  ! ---- in the loop -------------------------------------------------------------------------------
+
+  !> The ready point: PARK_OK go on; PARK_STOPPED or PARK_ABORTED end the loop. Not inside an I/O statement.
+  function handler_ready(self) result(status)
+    class(park_handler), intent(in) :: self
+    integer(c_int) :: status
+
+    status = c_ready(self%handle)
+  end function handler_ready
+
+  subroutine progress_real64(self, done, total)
+    class(park_handler), intent(in) :: self
+    real(real64), intent(in) :: done, total
+    integer(c_int) :: status
+
+    status = c_progress(self%handle, done, total)
+  end subroutine progress_real64
+
+  subroutine progress_real32(self, done, total)
+    class(park_handler), intent(in) :: self
+    real(real32), intent(in) :: done, total
+
+    call self%progress(real(done, real64), real(total, real64))
+  end subroutine progress_real32
+
+  subroutine progress_int32(self, done, total)
+    class(park_handler), intent(in) :: self
+    integer(int32), intent(in) :: done, total
+
+    call self%progress(real(done, real64), real(total, real64))
+  end subroutine progress_int32
+
+  subroutine progress_int64(self, done, total)
+    class(park_handler), intent(in) :: self
+    integer(int64), intent(in) :: done, total
+
+    call self%progress(real(done, real64), real(total, real64))
+  end subroutine progress_int64
+
+  subroutine improved_value(self, value, status)
+    class(park_handler), intent(in) :: self
+    real(real64), intent(in) :: value
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: reported
+
+    reported = c_improved(self%handle, value, c_null_ptr, 0_c_int64_t)
+    if (present(status)) status = reported
+  end subroutine improved_value
+
+  subroutine improved_state(self, value, state, status)
+    class(park_handler), intent(in) :: self
+    real(real64), intent(in) :: value
+    real(real64), intent(in), target, contiguous :: state(:)
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: reported
+
+    reported = c_improved(self%handle, value, c_loc(state), bytes_of(state))
+    if (present(status)) status = reported
+  end subroutine improved_state
+
+  !> The best so far, also after an abort: PARK_OK, or PARK_UNKNOWN when there is none. As much of the state as fits.
+  function handler_best(self, value, state) result(status)
+    class(park_handler), intent(in) :: self
+    real(real64), intent(inout) :: value
+    real(real64), intent(inout), target, contiguous, optional :: state(:)
+    integer(c_int) :: status
+
+    if (present(state)) then
+       status = int(min(c_best(self%handle, value, c_loc(state), bytes_of(state)), 0_c_int64_t), c_int)
+    else
+       status = int(min(c_best(self%handle, value, c_null_ptr, 0_c_int64_t), 0_c_int64_t), c_int)
+    end if
+  end function handler_best
+
+  !> Asks for PARK_PAUSE, PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP, also from a POSIX signal handler.
+  subroutine handler_signal(self, which, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(in) :: which
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: sent
+
+    sent = c_signal(self%handle, which)
+    if (present(status)) status = sent
+  end subroutine handler_signal
+
+  subroutine handler_log(self, level, text, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(in) :: level
+    character(*), intent(in) :: text
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: logged
+
+    logged = c_log(self%handle, level, c_text(text))
+    if (present(status)) status = logged
+  end subroutine handler_log
+
+  !> The run will end as failed, for this reason.
+  subroutine handler_fail(self, reason, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: reason
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: noted
+
+    noted = c_fail(self%handle, c_text(reason))
+    if (present(status)) status = noted
+  end subroutine handler_fail
+
+  !> To be asked after each ready(): whether the loop is to save a checkpoint now, and then call checkpoint_done.
+  function handler_checkpoint_due(self) result(due)
+    class(park_handler), intent(in) :: self
+    logical :: due
+
+    due = c_checkpoint_due(self%handle) == 1
+  end function handler_checkpoint_due
+
+  subroutine handler_checkpoint_done(self, ok, status)
+    class(park_handler), intent(in) :: self
+    logical, intent(in) :: ok
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: noted
+
+    noted = c_checkpoint_done(self%handle, merge(1_c_int, 0_c_int, ok))
+    if (present(status)) status = noted
+  end subroutine handler_checkpoint_done
+
+  ! ---- preparing a run ---------------------------------------------------------------------------
+
+  subroutine handler_set_units(self, units, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: units
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'set_units', c_set_units(self%handle, c_text(units)), status)
+  end subroutine handler_set_units
+
+  !> which: PARK_PROGRESS_DELTA (1 s unless set), PARK_CHECKPOINT_DELTA (3600 s), PARK_IMPROVED_DELTA (0 s).
+  subroutine handler_set_delta(self, which, seconds, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(in) :: which
+    real(real64), intent(in) :: seconds
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'set_delta', c_set_delta(self%handle, which, seconds), status)
+  end subroutine handler_set_delta
+
+  subroutine handler_describe(self, name, units, description, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name, units, description
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'describe', c_describe(self%handle, c_text(name), c_text(units), c_text(description)), status)
+  end subroutine handler_describe
+
+  !> Calls the procedure with the progress, from inside ready(), about every progress delta.
+  subroutine handler_on_progress(self, callback, status)
+    class(park_handler), intent(in) :: self
+    procedure(park_progress_procedure) :: callback
+    integer(c_int), intent(out), optional :: status
+    integer(c_int64_t) :: id
+
+    id = c_on_progress(self%handle, c_funloc(call_progress), transfer(c_funloc(callback), c_null_ptr), c_null_funptr)
+    call conclude(self, 'on_progress', int(min(id, 0_c_int64_t), c_int), status)
+  end subroutine handler_on_progress
+
+  !> What C calls. The user's procedure comes as user data: procedure pointers in types are not known to every compiler.
+  function call_progress(job, done, total, seconds_left, user) bind(c, name='park_f90_call_progress') result(stop)
+    type(c_ptr), value :: job, user
+    real(c_double), value :: done, total, seconds_left
+    integer(c_int) :: stop
+    procedure(park_progress_procedure), pointer :: callback
+
+    stop = merge(0_c_int, 1_c_int, c_associated(job))
+    call c_f_procpointer(transfer(user, c_null_funptr), callback)
+    call callback(done, total, seconds_left)
+  end function call_progress
+
+  subroutine expose_f64(self, name, variable, min, max, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    real(real64), intent(inout), target :: variable
+    real(real64), intent(in), optional :: min, max
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'expose', c_expose_f64(self%handle, c_text(name), c_loc(variable), least_of(min), most_of(max)), status)
+  end subroutine expose_f64
+
+  subroutine expose_i64(self, name, variable, min, max, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    integer(int64), intent(inout), target :: variable
+    integer(int64), intent(in), optional :: min, max
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'expose', &
+         c_expose_i64(self%handle, c_text(name), c_loc(variable), least_integer_of(min), most_integer_of(max)), status)
+  end subroutine expose_i64
+
+  subroutine expose_f64s(self, name, variable, min, max, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    real(real64), intent(inout), target :: variable(:)
+    real(real64), intent(in), optional :: min, max
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: exposed
+
+    exposed = PARK_INVALID_ARGUMENT
+    if (is_contiguous(variable) .and. size(variable) > 0) exposed = c_expose_f64s(self%handle, c_text(name), &
+         c_loc(variable(1)), size(variable, kind=c_int64_t), least_of(min), most_of(max))
+    call conclude(self, 'expose', exposed, status)
+  end subroutine expose_f64s
+
+  subroutine expose_i64s(self, name, variable, min, max, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    integer(int64), intent(inout), target :: variable(:)
+    integer(int64), intent(in), optional :: min, max
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: exposed
+
+    exposed = PARK_INVALID_ARGUMENT
+    if (is_contiguous(variable) .and. size(variable) > 0) exposed = c_expose_i64s(self%handle, c_text(name), &
+         c_loc(variable(1)), size(variable, kind=c_int64_t), least_integer_of(min), most_integer_of(max))
+    call conclude(self, 'expose', exposed, status)
+  end subroutine expose_i64s
+
+  ! ---- between Fortran and C ---------------------------------------------------------------------
+
+  !> Hands the status to whoever asked for it; an error that nobody asked for ends the program with its reason.
+  subroutine conclude(self, what, outcome, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: what
+    integer(c_int), intent(in) :: outcome
+    integer(c_int), intent(out), optional :: status
+
+    if (present(status)) then
+       status = outcome
+    else if (outcome < 0) then
+       write (error_unit, '(5a,i0,a)') 'park ', what, ': ', self%last_error(), ' (status ', outcome, ')'
+       error stop 1
+    end if
+  end subroutine conclude
+
+  pure function c_text(text) result(terminated)
+    character(*), intent(in) :: text
+    character(kind=c_char) :: terminated(len_trim(text) + 1)
+    integer :: i
+
+    do i = 1, len_trim(text)
+       terminated(i) = text(i:i)
+    end do
+    terminated(size(terminated)) = c_null_char
+  end function c_text
+
+  pure function bytes_of(state) result(bytes)
+    real(real64), intent(in) :: state(:)
+    integer(c_int64_t) :: bytes
+
+    bytes = size(state, kind=c_int64_t) * (storage_size(state) / 8)
+  end function bytes_of
+
+  pure function wanted(flag)
+    logical, intent(in), optional :: flag
+    logical :: wanted
+
+    wanted = .true.
+    if (present(flag)) wanted = flag
+  end function wanted
+
+  pure function least_of(limit) result(least)
+    real(real64), intent(in), optional :: limit
+    real(real64) :: least
+
+    least = ieee_value(least, ieee_negative_inf)
+    if (present(limit)) least = limit
+  end function least_of
+
+  pure function most_of(limit) result(most)
+    real(real64), intent(in), optional :: limit
+    real(real64) :: most
+
+    most = ieee_value(most, ieee_positive_inf)
+    if (present(limit)) most = limit
+  end function most_of
+
+  pure function least_integer_of(limit) result(least)
+    integer(int64), intent(in), optional :: limit
+    integer(int64) :: least
+
+    least = -huge(least)
+    least = least - 1 ! the lowest one is outside what Fortran lets a constant be
+    if (present(limit)) least = limit
+  end function least_integer_of
+
+  pure function most_integer_of(limit) result(most)
+    integer(int64), intent(in), optional :: limit
+    integer(int64) :: most
+
+    most = huge(most)
+    if (present(limit)) most = limit
+  end function most_integer_of
+end module park
