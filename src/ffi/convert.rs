@@ -1,7 +1,8 @@
 //! From C and back: text, arrays, times. Each refusal names the argument.
 
-use crate::core::status::{Error, Result};
-use std::ffi::{c_char, CStr};
+use crate::core::status::{Error, Result, Status};
+use crate::core::value::{Kind, Value};
+use std::ffi::{c_char, c_int, CStr};
 use std::time::{Duration, Instant};
 
 /// The longest name of a handler, variable, method or message, in bytes.
@@ -146,4 +147,41 @@ pub(super) fn choice<T: Copy>(number: i32, all: &[T], of: impl Fn(T) -> i32, arg
         .copied()
         .find(|&one| of(one) == number)
         .ok_or_else(|| Error::argument(format!("{argument}: {number} is not one of its values")))
+}
+
+/// What C takes out of a value.
+pub(super) trait FromValue: Sized {
+    const KIND: Kind;
+    /// `None` when the value is of another kind.
+    fn from_value(value: Value) -> Option<Self>;
+}
+
+macro_rules! from_value {
+    ($($type:ty, $kind:ident, $of:expr;)*) => {$(
+        impl FromValue for $type {
+            const KIND: Kind = Kind::$kind;
+            fn from_value(value: Value) -> Option<$type> {
+                match value {
+                    Value::$kind(value) => Some($of(value)),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+from_value! {
+    f64, F64, |value| value;
+    i64, I64, |value| value;
+    c_int, Bool, c_int::from;
+    String, Text, |value| value;
+    Vec<f64>, F64s, |value| value;
+    Vec<i64>, I64s, |value| value;
+}
+
+/// A value as what C wants, where nothing is lost.
+pub(super) fn value_as<T: FromValue>(key: &str, value: &Value) -> Result<T> {
+    value.to_kind(T::KIND).and_then(T::from_value).ok_or_else(|| {
+        Error::new(Status::WrongType, format!("'{key}': it is {}, not {}", value.kind().name(), T::KIND.name()))
+    })
 }

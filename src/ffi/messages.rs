@@ -1,13 +1,13 @@
 //! Messages: what requests and replies carry.
 
 use super::constants::*;
-use super::convert::{copy_out, name, put, slice, text, text_out};
+use super::convert::{copy_out, name, put, slice, text, text_out, value_as, FromValue};
 use super::guard::with_none;
 use super::registry::Registry;
 use crate::core::message::Message;
 use crate::core::status::{Error, Result, Status};
 use crate::core::sync::{Arc, Mutex};
-use crate::core::value::{Kind, Value};
+use crate::core::value::Value;
 use once_cell::sync::Lazy;
 use std::ffi::{c_char, c_int};
 
@@ -167,15 +167,21 @@ pub unsafe extern "C" fn park_message_put_i64s(
 ///
 /// # Safety
 /// As [`name`].
-unsafe fn get_value(message: *const park_message, key: *const c_char, kind: Kind) -> Result<Value> {
+unsafe fn get_value<T: FromValue>(message: *const park_message, key: *const c_char) -> Result<T> {
     let found = MESSAGES.find(message)?;
     // SAFETY: the text is the caller's promise.
     let key = unsafe { name(key, "key") }?;
     let found = found.lock();
-    let value = found.get(key)?;
-    value.to_kind(kind).ok_or_else(|| {
-        Error::new(Status::WrongType, format!("'{key}': it is {}, not {}", value.kind().name(), kind.name()))
-    })
+    value_as(key, found.get(key)?)
+}
+
+/// Reads one value into the caller's memory.
+///
+/// # Safety
+/// As [`name`]; `out_value` is NULL or may be written.
+unsafe fn get_into<T: FromValue>(message: *const park_message, key: *const c_char, out_value: *mut T) -> c_int {
+    // SAFETY: the caller's promise.
+    with_none(|| unsafe { put(out_value, get_value(message, key)?, "out_value") }.map(|()| PARK_OK))
 }
 
 /// Reads a real number; an integer is one, too. Any thread. PARK_OK: `out_value` is written. PARK_UNKNOWN: no such key.
@@ -187,11 +193,7 @@ pub unsafe extern "C" fn park_message_get_f64(
     out_value: *mut f64,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    with_none(|| match unsafe { get_value(message, key, Kind::F64) }? {
-        // SAFETY: the caller's promise.
-        Value::F64(value) => unsafe { put(out_value, value, "out_value") }.map(|()| PARK_OK),
-        _ => unreachable!(),
-    })
+    unsafe { get_into(message, key, out_value) }
 }
 
 /// Reads an integer; a real number without a fraction is one, too. Any thread. Statuses as in park_message_get_f64.
@@ -202,11 +204,7 @@ pub unsafe extern "C" fn park_message_get_i64(
     out_value: *mut i64,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    with_none(|| match unsafe { get_value(message, key, Kind::I64) }? {
-        // SAFETY: the caller's promise.
-        Value::I64(value) => unsafe { put(out_value, value, "out_value") }.map(|()| PARK_OK),
-        _ => unreachable!(),
-    })
+    unsafe { get_into(message, key, out_value) }
 }
 
 /// Reads a truth value, 0 or 1. Any thread. Statuses as in park_message_get_f64.
@@ -217,11 +215,7 @@ pub unsafe extern "C" fn park_message_get_bool(
     out_value: *mut c_int,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    with_none(|| match unsafe { get_value(message, key, Kind::Bool) }? {
-        // SAFETY: the caller's promise.
-        Value::Bool(value) => unsafe { put(out_value, c_int::from(value), "out_value") }.map(|()| PARK_OK),
-        _ => unreachable!(),
-    })
+    unsafe { get_into(message, key, out_value) }
 }
 
 /// Reads a text, as text out: returns its length without the NUL, writes at most `length` bytes with the NUL. Any thread.
@@ -234,11 +228,11 @@ pub unsafe extern "C" fn park_message_get_text(
     buffer: *mut c_char,
     length: i64,
 ) -> i64 {
-    // SAFETY: the caller's promise.
-    with_none(|| match unsafe { get_value(message, key, Kind::Text) }? {
+    with_none(|| {
         // SAFETY: the caller's promise.
-        Value::Text(value) => unsafe { text_out(&value, buffer, length) },
-        _ => unreachable!(),
+        let value: String = unsafe { get_value(message, key) }?;
+        // SAFETY: the caller's promise.
+        unsafe { text_out(&value, buffer, length) }
     })
 }
 
@@ -251,11 +245,11 @@ pub unsafe extern "C" fn park_message_get_f64s(
     buffer: *mut f64,
     count: i64,
 ) -> i64 {
-    // SAFETY: the caller's promise.
-    with_none(|| match unsafe { get_value(message, key, Kind::F64s) }? {
+    with_none(|| {
         // SAFETY: the caller's promise.
-        Value::F64s(values) => unsafe { copy_out(&values, buffer, count, "buffer") },
-        _ => unreachable!(),
+        let value: Vec<f64> = unsafe { get_value(message, key) }?;
+        // SAFETY: the caller's promise.
+        unsafe { copy_out(&value, buffer, count, "buffer") }
     })
 }
 
@@ -268,11 +262,11 @@ pub unsafe extern "C" fn park_message_get_i64s(
     buffer: *mut i64,
     count: i64,
 ) -> i64 {
-    // SAFETY: the caller's promise.
-    with_none(|| match unsafe { get_value(message, key, Kind::I64s) }? {
+    with_none(|| {
         // SAFETY: the caller's promise.
-        Value::I64s(values) => unsafe { copy_out(&values, buffer, count, "buffer") },
-        _ => unreachable!(),
+        let value: Vec<i64> = unsafe { get_value(message, key) }?;
+        // SAFETY: the caller's promise.
+        unsafe { copy_out(&value, buffer, count, "buffer") }
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::callback::{function, User};
 use super::constants::*;
-use super::convert::{check_out, deadline, name, put, text, text_out};
+use super::convert::{check_out, deadline, name, put, text, text_out, value_as, FromValue};
 use super::guard::with_handler;
 use super::messages::{as_handle, message_of, with_handles, write_message};
 use crate::core::attention::Signal;
@@ -11,7 +11,7 @@ use crate::core::inbox::Ask;
 use crate::core::message::Message;
 use crate::core::status::{Error, Result, Status};
 use crate::core::table;
-use crate::core::value::{Kind, Value};
+use crate::core::value::Value;
 use crate::core::variable::MessageFn;
 use crate::sys;
 use std::ffi::{c_char, c_int, c_void};
@@ -156,20 +156,33 @@ unsafe fn set_one(job: *mut park_handler, variable: *const c_char, timeout: f64,
     })
 }
 
-/// Reads one value of a kind by a request.
+/// Reads one value by a request.
 ///
 /// # Safety
 /// As [`name`].
-unsafe fn get_one(handler: &Handler, variable: *const c_char, timeout: f64, kind: Kind) -> Result<Value> {
+unsafe fn get_one<T: FromValue>(handler: &Handler, variable: *const c_char, timeout: f64) -> Result<T> {
     // SAFETY: the text is the caller's promise.
     let variable = unsafe { name(variable, "name") }?;
     let mut message = Message::default();
     message.put(variable, Value::Key);
     let reply = handler.ask(Ask::Get, message, deadline(timeout)?)?;
-    let value = reply.get(variable)?;
-    value.to_kind(kind).ok_or_else(|| {
-        let text = format!("'{variable}': it is {}, not {}", value.kind().name(), kind.name());
-        Error::new(Status::WrongType, text)
+    value_as(variable, reply.get(variable)?)
+}
+
+/// Reads one value by a request into the caller's memory.
+///
+/// # Safety
+/// As [`name`]; `out_value` is NULL or may be written.
+unsafe fn get_into<T: FromValue>(
+    job: *mut park_handler,
+    variable: *const c_char,
+    timeout: f64,
+    out_value: *mut T,
+) -> c_int {
+    with_handler(job, |handler| {
+        check_out(out_value, "out_value")?;
+        // SAFETY: the caller's promise.
+        unsafe { put(out_value, get_one(handler, variable, timeout)?, "out_value") }.map(|()| PARK_OK)
     })
 }
 
@@ -222,15 +235,8 @@ pub unsafe extern "C" fn park_get_f64(
     timeout: f64,
     out_value: *mut f64,
 ) -> c_int {
-    with_handler(job, |handler| {
-        check_out(out_value, "out_value")?;
-        // SAFETY: the caller's promise.
-        match unsafe { get_one(handler, name, timeout, Kind::F64) }? {
-            // SAFETY: the caller's promise.
-            Value::F64(value) => unsafe { put(out_value, value, "out_value") }.map(|()| PARK_OK),
-            _ => unreachable!(),
-        }
-    })
+    // SAFETY: the caller's promise.
+    unsafe { get_into(job, name, timeout, out_value) }
 }
 
 /// Reads one exposed integer by a request. Threads, `timeout`, statuses and `out_value` as in park_get_f64.
@@ -241,15 +247,8 @@ pub unsafe extern "C" fn park_get_i64(
     timeout: f64,
     out_value: *mut i64,
 ) -> c_int {
-    with_handler(job, |handler| {
-        check_out(out_value, "out_value")?;
-        // SAFETY: the caller's promise.
-        match unsafe { get_one(handler, name, timeout, Kind::I64) }? {
-            // SAFETY: the caller's promise.
-            Value::I64(value) => unsafe { put(out_value, value, "out_value") }.map(|()| PARK_OK),
-            _ => unreachable!(),
-        }
-    })
+    // SAFETY: the caller's promise.
+    unsafe { get_into(job, name, timeout, out_value) }
 }
 
 /// Reads one exposed truth value, 0 or 1, by a request. Threads, `timeout`, statuses and `out_value` as in park_get_f64.
@@ -260,15 +259,8 @@ pub unsafe extern "C" fn park_get_bool(
     timeout: f64,
     out_value: *mut c_int,
 ) -> c_int {
-    with_handler(job, |handler| {
-        check_out(out_value, "out_value")?;
-        // SAFETY: the caller's promise.
-        match unsafe { get_one(handler, name, timeout, Kind::Bool) }? {
-            // SAFETY: the caller's promise.
-            Value::Bool(value) => unsafe { put(out_value, c_int::from(value), "out_value") }.map(|()| PARK_OK),
-            _ => unreachable!(),
-        }
-    })
+    // SAFETY: the caller's promise.
+    unsafe { get_into(job, name, timeout, out_value) }
 }
 
 /// Reads one exposed text by a request, as text out: returns its length without the NUL, writes at most `length` bytes with
@@ -285,11 +277,9 @@ pub unsafe extern "C" fn park_get_text(
     with_handler(job, |handler| {
         super::convert::elements(buffer, length, "buffer")?;
         // SAFETY: the caller's promise.
-        match unsafe { get_one(handler, name, timeout, Kind::Text) }? {
-            // SAFETY: the caller's promise.
-            Value::Text(value) => unsafe { text_out(&value, buffer, length) },
-            _ => unreachable!(),
-        }
+        let value: String = unsafe { get_one(handler, name, timeout) }?;
+        // SAFETY: the caller's promise.
+        unsafe { text_out(&value, buffer, length) }
     })
 }
 
