@@ -54,6 +54,8 @@ pub(crate) struct Run {
     /// The loop asks `checkpoint_due`: it saves by itself.
     pub(super) polls: bool,
     pub(super) checkpoint_due: bool,
+    /// Pause and resume requests that were served: answered when the thread has halted, or goes on.
+    pub(super) await_turn: Vec<Answerer>,
     /// Checkpoint requests that wait for the loop's own save.
     pub(super) await_save: Vec<Answerer>,
     failure: Option<String>,

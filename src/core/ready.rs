@@ -47,7 +47,7 @@ impl Handler {
                 self.calling(|| self.deliver(|place| matches!(place, Place::Computation(_))));
             }
             let control = attention.control();
-            if control & EDGES != 0 && room > 0 {
+            if control & EDGES != 0 && (room > 0 || halted.is_some()) {
                 continue;
             }
             let verdict = self.verdict(control);
@@ -63,14 +63,24 @@ impl Handler {
                 attention.set_halted(true);
                 self.emit(Kind::Paused, |_| {});
             } else {
+                self.answer_turn();
                 attention.sleep(control);
             }
         };
+        self.answer_turn();
         if verdict != Status::Ok {
             self.run.lock().told = Some(verdict);
         }
         attention.settle();
         Ok(verdict)
+    }
+
+    /// Answers pause and resume requests: the state is now what they asked for, or what later ones did.
+    fn answer_turn(&self) {
+        let waiting = std::mem::take(&mut self.run.lock().await_turn);
+        for answerer in waiting {
+            answerer.answer(Ok(Message::default()));
+        }
     }
 
     fn go_on(&self, since: Instant) {

@@ -126,6 +126,10 @@ impl Handler {
         let Request { ask, message, answerer, undo } = request;
         match ask {
             Ask::Signal(Signal::Checkpoint) => self.save_for(answerer),
+            Ask::Signal(signal @ (Signal::Pause | Signal::Resume)) => {
+                self.attention().signal(signal);
+                self.run.lock().await_turn.push(answerer);
+            }
             Ask::Signal(signal) => answerer.answer(self.signal(signal).map(|()| Message::default())),
             Ask::Set => answerer.answer(self.set(&message).inspect_err(|_| {
                 for &(delta, seconds) in undo.iter().rev() {
