@@ -774,7 +774,8 @@ int park_ask(park_handler *job,
              park_message *out_reply);
 
 /*
- Sends a request as park_ask does, returns at once, and hands the one reply to `fn` on the service thread: when it is
+ Sends a request as park_ask does, returns at once, and hands the one reply to `fn` on the service thread (while the
+ handler is being freed, on the thread that frees or sends): when it is
  served, refused, or expired because the job ended or the handler was freed. Any thread, also the computation thread
  and callbacks. destroy(user) is called after `fn`.
 

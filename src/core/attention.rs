@@ -160,6 +160,12 @@ impl Attention<'_> {
         });
     }
 
+    /// Takes back the begin of a run that could not be: whether anything has run is as it was before.
+    pub(crate) fn take_back_begin(&self, has_ended_before: bool) {
+        let phase = if has_ended_before { PHASE_ENDED } else { 0 };
+        self.change(|control| Some(control & !PHASE | phase));
+    }
+
     /// Ends a run: from now on every signal is refused, and every ready point says so.
     pub(crate) fn end(&self) {
         self.change(|control| Some((control & (EVERY_PROGRESS | EVERY_CHECKPOINT)) | PHASE_ENDED));

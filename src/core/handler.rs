@@ -96,6 +96,7 @@ impl Handler {
         self.inbox.close();
         self.deliver(|place| matches!(place, Place::Computation(_)));
         self.service.stop();
+        self.perform_all();
         for client in self.hub.close() {
             client.close();
         }

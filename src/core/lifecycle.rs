@@ -1,6 +1,6 @@
 //! Runs: how one begins, how it ends, and what is kept of it.
 
-use super::attention::Signal;
+use super::attention::{has_ended, Signal};
 use super::client::Place;
 use super::estimate::Estimate;
 use super::event::{Bytes, JobState, Kind, Level};
@@ -146,6 +146,7 @@ impl Handler {
         }
         self.claim_run()?;
         // The run is on from here, for everybody: a signal that comes before the thread does must count.
+        let has_ended_before = has_ended(self.attention().control());
         self.attention().begin();
         let handler = self.clone();
         let spawned =
@@ -159,7 +160,7 @@ impl Handler {
                 Ok(())
             }
             Err(error) => {
-                self.attention().end();
+                self.attention().take_back_begin(has_ended_before);
                 self.run.lock().active = false;
                 self.ended.notify_all();
                 let bytes = self.stack_bytes();

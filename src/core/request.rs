@@ -43,7 +43,7 @@ impl Handler {
         let handler = self.clone();
         let answerer = Answerer::calling(move |answer| {
             let waiting = handler.awaiting_callbacks.clone();
-            handler.service.send(Task::Call(Box::new(move || {
+            handler.send(Task::Call(Box::new(move || {
                 waiting.fetch_sub(1, Ordering::Relaxed);
                 call(answer);
             })));
@@ -59,7 +59,7 @@ impl Handler {
             Err(error) => return answerer.answer(Err(error)),
         };
         if ask == Ask::Message && self.on_signal.lock().contains_key(&request.message.name) {
-            return self.service.send(Task::Message(request));
+            return self.send(Task::Message(request));
         }
         self.delay(request);
     }

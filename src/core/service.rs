@@ -38,6 +38,8 @@ pub(crate) struct Service {
     thread: Mutex<Option<JoinHandle<()>>>,
     thread_number: AtomicU64,
     closing: AtomicBool,
+    /// The thread is gone.
+    stopped: AtomicBool,
 }
 
 impl Service {
@@ -50,13 +52,13 @@ impl Service {
             thread: Mutex::new(None),
             thread_number: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
         }
     }
 
-    pub(crate) fn send(&self, task: Task) {
-        // The receiver lives as long as the sender: in the same struct.
-        let _ = self.sender.send(task);
-        self.bell.ring();
+    fn is_stopped(&self) -> bool {
+        // SeqCst, as the store: whoever sends and whoever stops cannot both miss the other's step.
+        self.stopped.load(Ordering::SeqCst)
     }
 
     /// Tells the thread that there are events to deliver or that a timer has changed.
@@ -96,17 +98,33 @@ impl Service {
             // It catches panics itself; there is nothing to learn from the result.
             let _ = thread.join();
         }
+        self.stopped.store(true, Ordering::SeqCst);
     }
 }
 
 impl Handler {
+    /// Gives the service thread something to do.
+    pub(super) fn send(&self, task: Task) {
+        // The receiver lives as long as the sender: in the same struct.
+        let _ = self.service.sender.send(task);
+        self.service.bell.ring();
+        if self.service.is_stopped() {
+            // The handler is being freed: nobody else would do it, and every request has a reply.
+            self.perform_all();
+        }
+    }
+
+    pub(super) fn perform_all(&self) {
+        while let Ok(task) = self.service.receiver.try_recv() {
+            self.survive(|| self.perform(task));
+        }
+    }
+
     fn serve(self: Arc<Self>) {
         loop {
             let ticket = self.service.bell.ticket();
             let closing = self.service.closing.load(Ordering::Acquire);
-            while let Ok(task) = self.service.receiver.try_recv() {
-                self.survive(|| self.perform(task));
-            }
+            self.perform_all();
             let mut delivered = 0;
             self.survive(|| delivered = self.deliver(|place| matches!(place, Place::Service(_))));
             let deadline = self.keep_time();
