@@ -125,6 +125,15 @@ pub(crate) fn with_signals_blocked<T>(make: impl FnOnce() -> T) -> T {
     made
 }
 
+/// Seconds since 1970, as of the kernel's last tick (1 to 4 ms ago): a quarter of the cost of the precise time, and an
+/// event's time is for people to read.
+pub(crate) fn coarse_time() -> f64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the timespec on this frame.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut now) };
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
+
 /// A descriptor that poll(2) calls readable while it is raised.
 pub(crate) struct Flag(libc::c_int);
 
@@ -143,6 +152,8 @@ impl Flag {
     }
 
     pub(crate) fn raise(&self) {
+        // write is a cancellation point, and this may be a user's thread with park's locks held.
+        let _uncancelled = CancelDisabled::new();
         let one = 1u64;
         // SAFETY: writes the eight bytes of `one`, which lives through the call, to a descriptor that is ours.
         unsafe { libc::write(self.0, std::ptr::from_ref(&one).cast(), 8) };

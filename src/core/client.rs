@@ -4,7 +4,7 @@ use super::bell::{Bell, LINGER};
 use super::event::{Event, Kind};
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, Mutex, Ordering};
-use crate::sys::Flag;
+use crate::sys::{CancelDisabled, Flag};
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -43,11 +43,18 @@ struct Queue {
     lively: bool,
     cut_off: bool,
     closed: bool,
+    /// What poll(2) looks at, when the client asked for it.
+    flag: Option<Flag>,
 }
 
 impl Queue {
     fn is_empty(&self) -> bool {
         self.events.is_empty() && self.progress.is_none()
+    }
+
+    /// Whether a client that asks would get something other than nothing.
+    fn has_news(&self) -> bool {
+        !self.is_empty() || self.cut_off || self.closed
     }
 
     fn pop(&mut self) -> Option<Arc<Event>> {
@@ -79,7 +86,6 @@ pub(crate) struct Client {
     pub(crate) place: Place,
     queue: Mutex<Queue>,
     bell: Bell,
-    flag: Mutex<Option<Flag>>,
     notify: Mutex<Option<Arc<NotifyFn>>>,
     removed: AtomicBool,
 }
@@ -102,9 +108,9 @@ impl Client {
                 lively: false,
                 cut_off: false,
                 closed: false,
+                flag: None,
             }),
             bell: Bell::new(),
-            flag: Mutex::new(None),
             notify: Mutex::new(None),
             removed: AtomicBool::new(false),
         }
@@ -119,40 +125,41 @@ impl Client {
     }
 
     /// Adds an event. True: the queue was empty before, so somebody must be told.
-    pub(crate) fn push(&self, event: &Arc<Event>) -> bool {
+    pub(crate) fn push(&self, event: Arc<Event>) -> bool {
         let mut queue = self.queue.lock();
         if queue.cut_off || queue.closed {
             return false;
         }
         let was_empty = queue.is_empty();
-        let size = size_of(event);
+        let size = size_of(&event);
         let full = queue.events.len() >= queue.limit.events
             || (!queue.events.is_empty() && queue.bytes.saturating_add(size) > queue.limit.bytes);
         match event.kind {
-            Kind::Progress => queue.progress = Some(event.clone()),
+            Kind::Progress => queue.progress = Some(event),
             // A line of the log is not worth a client.
             Kind::Log if full => {}
             _ if full => queue.cut_off = true,
             _ => {
                 queue.bytes += size;
-                queue.events.push_back(event.clone());
+                queue.events.push_back(event);
             }
         }
-        let news = was_empty && (!queue.is_empty() || queue.cut_off);
-        if news {
-            // Under the queue's lock, as is lowering it: else a late lowering could hide an event.
-            if let Some(flag) = &*self.flag.lock() {
-                flag.raise();
-            }
-        }
-        news
+        was_empty && queue.has_news()
     }
 
     /// Tells a client that empties its own queue that there is something. No lock may be held.
     pub(crate) fn tell(&self) {
+        {
+            // Under the queue's lock, as is lowering it: else a late lowering could hide an event.
+            let queue = self.queue.lock();
+            if let Some(flag) = queue.flag.as_ref().filter(|_| queue.has_news()) {
+                flag.raise();
+            }
+        }
         self.bell.ring();
         let notify = self.notify.lock().clone();
         if let Some(notify) = notify {
+            let _uncancelled = CancelDisabled::new();
             notify();
         }
     }
@@ -176,10 +183,8 @@ impl Client {
         match queue.pop() {
             Some(event) => {
                 queue.lively = true;
-                if queue.is_empty() && !queue.cut_off && !queue.closed {
-                    if let Some(flag) = &*self.flag.lock() {
-                        flag.lower();
-                    }
+                if let Some(flag) = queue.flag.as_ref().filter(|_| !queue.has_news()) {
+                    flag.lower();
                 }
                 Next::Event(event)
             }
@@ -211,25 +216,21 @@ impl Client {
 
     /// A descriptor that is readable while events wait. The client owns it.
     pub(crate) fn descriptor(&self) -> Result<i32> {
-        let queue = self.queue.lock();
-        let mut flag = self.flag.lock();
-        if flag.is_none() {
-            let made = Flag::new()
+        let mut queue = self.queue.lock();
+        if queue.flag.is_none() {
+            let flag = Flag::new()
                 .map_err(|error| Error::new(Status::System, format!("no descriptor for the client: {error}")))?;
-            if !queue.is_empty() || queue.cut_off || queue.closed {
-                made.raise();
+            if queue.has_news() {
+                flag.raise();
             }
-            *flag = Some(made);
+            queue.flag = Some(flag);
         }
-        Ok(flag.as_ref().map_or(-1, Flag::descriptor))
+        Ok(queue.flag.as_ref().map_or(-1, Flag::descriptor))
     }
 
     pub(crate) fn set_notify(&self, notify: NotifyFn) {
         let notify = Arc::new(notify);
-        let waiting = {
-            let queue = self.queue.lock();
-            !queue.is_empty() || queue.cut_off || queue.closed
-        };
+        let waiting = self.queue.lock().has_news();
         // The one before it is dropped, with its user data, after the lock is free.
         let before = self.notify.lock().replace(notify.clone());
         drop(before);
@@ -240,13 +241,7 @@ impl Client {
 
     /// No event comes any more: the handler is freed.
     pub(crate) fn close(&self) {
-        {
-            let mut queue = self.queue.lock();
-            queue.closed = true;
-            if let Some(flag) = &*self.flag.lock() {
-                flag.raise();
-            }
-        }
+        self.queue.lock().closed = true;
         self.tell();
     }
 
@@ -278,10 +273,10 @@ mod tests {
     #[test]
     fn progress_merges_and_keeps_the_order() {
         let client = Client::new(1, super::super::event::ALL_KINDS, Place::Queue);
-        assert!(client.push(&event(Kind::Progress, 1)));
-        assert!(!client.push(&event(Kind::Improved, 2)));
-        assert!(!client.push(&event(Kind::Progress, 3)));
-        assert!(!client.push(&event(Kind::Improved, 4)));
+        assert!(client.push(event(Kind::Progress, 1)));
+        assert!(!client.push(event(Kind::Improved, 2)));
+        assert!(!client.push(event(Kind::Progress, 3)));
+        assert!(!client.push(event(Kind::Improved, 4)));
         assert_eq!(sequences(&client), [2, 3, 4]);
     }
 
@@ -290,10 +285,10 @@ mod tests {
         let client = Client::new(1, super::super::event::ALL_KINDS, Place::Queue);
         client.set_limit(Limit { events: 2, bytes: 100 });
         for sequence in 1..=2 {
-            client.push(&event(Kind::Improved, sequence));
+            client.push(event(Kind::Improved, sequence));
         }
-        client.push(&event(Kind::Log, 3));
-        client.push(&event(Kind::Improved, 4));
+        client.push(event(Kind::Log, 3));
+        client.push(event(Kind::Improved, 4));
         assert!(matches!(client.pop(), Next::Event(event) if event.sequence == 1));
         assert!(matches!(client.pop(), Next::Event(event) if event.sequence == 2));
         assert!(matches!(client.pop(), Next::CutOff));

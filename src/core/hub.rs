@@ -4,7 +4,6 @@ use super::client::{Client, Place};
 use super::event::{Bytes, Event, Kind};
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, Mutex, MutexGuard};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Buffers of earlier bests that are kept for the next ones: a burst then copies into warm memory.
 const MOST_SPARES: usize = 4;
@@ -47,7 +46,7 @@ impl State {
     fn stamp(&mut self, mut event: Event) -> Arc<Event> {
         self.sequence += 1;
         event.sequence = self.sequence;
-        event.time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        event.time = crate::sys::coarse_time();
         event.units.clone_from(&self.units);
         if event.value.is_none() {
             event.value = self.best.as_ref().map(|best| best.value);
@@ -58,7 +57,7 @@ impl State {
         Arc::new(event)
     }
 
-    fn hand(client: &Arc<Client>, event: &Arc<Event>, to_tell: &mut ToTell) {
+    fn hand(client: &Arc<Client>, event: Arc<Event>, to_tell: &mut ToTell) {
         if client.push(event) {
             match client.place {
                 Place::Computation(_) => to_tell.computation = true,
@@ -71,8 +70,15 @@ impl State {
     fn hand_out(&mut self, event: Event) -> ToTell {
         let mut to_tell = ToTell::default();
         let event = self.stamp(event);
-        for client in self.clients.iter().filter(|client| client.wants(event.kind)) {
-            State::hand(client, &event, &mut to_tell);
+        let kind = event.kind;
+        let mut wanting = self.clients.iter().filter(|client| client.wants(kind)).peekable();
+        while let Some(client) = wanting.next() {
+            if wanting.peek().is_none() {
+                // The last one may have it: a clone less on the loop's time.
+                State::hand(client, event, &mut to_tell);
+                break;
+            }
+            State::hand(client, event.clone(), &mut to_tell);
         }
         to_tell
     }
@@ -127,7 +133,7 @@ impl Hub {
         let mut to_tell = ToTell::default();
         if state.begun && client.wants(Kind::Join) {
             let join = state.stamp(join());
-            State::hand(&client, &join, &mut to_tell);
+            State::hand(&client, join, &mut to_tell);
         }
         state.clients.push(client.clone());
         Ok((client, to_tell))

@@ -9,6 +9,7 @@ use super::reply::Answerer;
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, MutexGuard, Ordering};
 use super::timer::Delta;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// The exit codes that `park_exit_code` speaks of. 85 is HTCondor's "checkpointed, run me again".
@@ -71,6 +72,28 @@ impl Run {
     }
 }
 
+thread_local! {
+    /// The handler that this thread computes for, where the loop's own calls find it without a lock.
+    static COMPUTING: Cell<Option<Arc<Handler>>> = const { Cell::new(None) };
+}
+
+/// Takes the handler with this handle, if the calling thread computes for it. To be put back.
+pub(crate) fn take_computing(handle: u64) -> Option<Arc<Handler>> {
+    let taken = COMPUTING.try_with(Cell::take).ok().flatten()?;
+    if taken.handle() != handle {
+        // A thread can compute for several handlers; the last one attached is kept here.
+        put_computing_back(taken);
+        return None;
+    }
+    Some(taken).filter(|handler| handler.is_computing_here())
+}
+
+pub(crate) fn put_computing_back(handler: Arc<Handler>) {
+    if handler.is_computing_here() {
+        let _ = COMPUTING.try_with(|place| place.set(Some(handler)));
+    }
+}
+
 impl Handler {
     /// Waits while the last events of a run are on their way: who has seen them may begin anew.
     fn settled_run(&self) -> Result<MutexGuard<'_, Run>> {
@@ -109,7 +132,7 @@ impl Handler {
     }
 
     /// The calling thread becomes the computation thread of a run that was claimed.
-    fn begin(&self) {
+    fn begin(self: &Arc<Self>) {
         {
             let mut run = self.run.lock();
             run.began = Some(Instant::now());
@@ -119,6 +142,7 @@ impl Handler {
         self.hub.forget_best();
         self.clear_progress();
         self.computing.store(crate::sys::thread_number(), Ordering::Relaxed);
+        put_computing_back(self.clone());
         self.attention().begin();
         self.timers.start(Delta::Progress);
         self.timers.start(Delta::Checkpoint);
@@ -127,7 +151,7 @@ impl Handler {
         self.emit(Kind::Start, |_| {});
     }
 
-    pub(crate) fn attach(&self) -> Result<()> {
+    pub(crate) fn attach(self: &Arc<Self>) -> Result<()> {
         self.claim_run()?;
         self.begin();
         Ok(())
@@ -171,7 +195,7 @@ impl Handler {
         }
     }
 
-    fn compute(&self, service: Box<dyn FnOnce() -> i32 + Send>, resume: bool) {
+    fn compute(self: &Arc<Self>, service: Box<dyn FnOnce() -> i32 + Send>, resume: bool) {
         self.begin();
         if resume {
             match self.restore() {
@@ -236,6 +260,7 @@ impl Handler {
         });
         self.calling(|| self.deliver(|place| matches!(place, Place::Computation(_))));
         self.computing.store(0, Ordering::Relaxed);
+        drop(take_computing(self.handle()));
         let mut run = self.run.lock();
         run.finishing = false;
         run.active = false;

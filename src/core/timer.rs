@@ -1,7 +1,7 @@
 //! The deltas, and when each is due.
 
 use super::status::{Error, Result};
-use super::sync::Mutex;
+use super::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use std::time::{Duration, Instant};
 
 /// The time between two events of a kind.
@@ -43,52 +43,53 @@ impl Delta {
 }
 
 struct Timer {
-    seconds: f64,
+    /// The delta: the bits of an f64, so that the loop reads it without a lock.
+    seconds: AtomicU64,
     /// When it last began to run. `None`: it does not run.
-    since: Option<Instant>,
+    since: Mutex<Option<Instant>>,
 }
 
-impl Timer {
-    fn due(&self) -> Option<Instant> {
-        let delta = Duration::try_from_secs_f64(self.seconds).ok()?;
-        // Further away than the clock can tell: never.
-        self.since?.checked_add(delta)
-    }
-}
-
-pub(crate) struct Timers(Mutex<[Timer; 3]>);
+pub(crate) struct Timers([Timer; 3]);
 
 impl Timers {
     pub(crate) fn new() -> Timers {
-        Timers(Mutex::new([1.0, 3600.0, 0.0].map(|seconds| Timer { seconds, since: None })))
+        Timers(
+            [1.0f64, 3600.0, 0.0]
+                .map(|seconds| Timer { seconds: AtomicU64::new(seconds.to_bits()), since: Mutex::new(None) }),
+        )
     }
 
     pub(crate) fn seconds(&self, delta: Delta) -> f64 {
-        self.0.lock()[delta.index()].seconds
+        // Relaxed: a number by itself. Who changes it rings the service thread, which orders the rest.
+        f64::from_bits(self.0[delta.index()].seconds.load(Ordering::Relaxed))
     }
 
     /// Changes a delta; returns what it was. The caller has checked it.
     pub(crate) fn set_seconds(&self, delta: Delta, seconds: f64) -> f64 {
-        std::mem::replace(&mut self.0.lock()[delta.index()].seconds, seconds)
+        f64::from_bits(self.0[delta.index()].seconds.swap(seconds.to_bits(), Ordering::Relaxed))
+    }
+
+    fn since(&self, delta: Delta) -> MutexGuard<'_, Option<Instant>> {
+        self.0[delta.index()].since.lock()
     }
 
     /// Lets a timer run from now on.
     pub(crate) fn start(&self, delta: Delta) {
-        self.0.lock()[delta.index()].since = Some(Instant::now());
+        *self.since(delta) = Some(Instant::now());
     }
 
     pub(crate) fn stop(&self, delta: Delta) {
-        self.0.lock()[delta.index()].since = None;
+        *self.since(delta) = None;
     }
 
     /// Whether the delta has passed since the timer was started; a timer that does not run is due at once.
     pub(crate) fn is_due(&self, delta: Delta) -> bool {
-        let timer = &self.0.lock()[delta.index()];
-        timer.since.is_none() || timer.due().is_some_and(|due| due <= Instant::now())
+        self.since(delta).is_none() || self.due(delta).is_some_and(|due| due <= Instant::now())
     }
 
-    /// When a timer that runs is due.
+    /// When a timer that runs is due. `None` also when that is further away than the clock can tell.
     pub(crate) fn due(&self, delta: Delta) -> Option<Instant> {
-        self.0.lock()[delta.index()].due()
+        let length = Duration::try_from_secs_f64(self.seconds(delta)).ok()?;
+        (*self.since(delta))?.checked_add(length)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::constants::*;
 use super::convert::{check_out, choice, copy_out, slice, text};
-use super::guard::with_handler;
+use super::guard::{with_computing, with_handler};
 use crate::core::event::Level;
 use crate::core::status::{Error, Status};
 use crate::core::table::{self, Stored};
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn park_set_units(job: *mut park_handler, units: *const c_
 /// PARK_WRONG_THREAD.
 #[no_mangle]
 pub unsafe extern "C" fn park_improved(job: *mut park_handler, value: f64, state: *const c_void, bytes: i64) -> c_int {
-    with_handler(job, |handler| {
+    with_computing(job, |handler| {
         // SAFETY: the bytes are the caller's promise.
         let state = unsafe { slice(state.cast::<u8>(), bytes, "state") }?;
         handler.improved(value, state).map(|()| PARK_OK)
