@@ -5,7 +5,6 @@ use super::event::{Bytes, Event, Kind};
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, Mutex, MutexGuard};
 
-/// Buffers of earlier bests that are kept for the next ones: a burst then copies into warm memory.
 const MOST_SPARES: usize = 4;
 const MOST_SPARE_BYTES: usize = 32 << 20;
 
@@ -21,13 +20,16 @@ struct State {
     sequence: u64,
     units: Option<Arc<str>>,
     best: Option<Best>,
-    spares: Vec<Bytes>,
     /// A run has begun, now or earlier: a client that comes from now on comes late.
     begun: bool,
     closed: bool,
 }
 
-pub(crate) struct Hub(Mutex<State>);
+pub(crate) struct Hub {
+    state: Mutex<State>,
+    /// Locked by those who report a best, and before the state: they copy without holding up anybody else.
+    spares: Mutex<Spares>,
+}
 
 /// Who must be told of events that were just handed out. To be done when no lock is held.
 #[derive(Default)]
@@ -82,44 +84,48 @@ impl State {
         }
         to_tell
     }
+}
 
-    /// Copies the state into a buffer that nobody holds, a warm one where there is one.
-    fn keep_best(&mut self, value: f64, state: &[u8]) {
-        let mut bytes = self.best.take().map(|best| best.bytes).unwrap_or_default();
-        if Arc::get_mut(&mut bytes).is_none() {
-            // A client still holds the one before.
-            let free = self.spares.iter_mut().position(|spare| Arc::get_mut(spare).is_some());
-            let free = free.map(|index| self.spares.swap_remove(index)).unwrap_or_default();
-            let held = std::mem::replace(&mut bytes, free);
-            let kept: usize = self.spares.iter().map(|spare| spare.capacity()).sum();
-            if self.spares.len() < MOST_SPARES && kept + held.capacity() <= MOST_SPARE_BYTES {
-                self.spares.push(held);
-            }
-        }
+/// Buffers of earlier bests, for the next ones: a burst copies into warm memory.
+struct Spares(Vec<Bytes>);
+
+impl Spares {
+    /// A copy of the state, in a buffer that nobody holds any more where there is one.
+    fn copy(&mut self, state: &[u8]) -> Bytes {
+        let free = self.0.iter_mut().position(|spare| Arc::get_mut(spare).is_some());
+        let mut bytes = free.map(|index| self.0.swap_remove(index)).unwrap_or_default();
         if let Some(buffer) = Arc::get_mut(&mut bytes) {
             buffer.clear();
             buffer.extend_from_slice(state);
         }
-        self.best = Some(Best { value, bytes });
+        bytes
+    }
+
+    /// Keeps the buffer of a best that is no longer the best; clients may still hold it.
+    fn keep(&mut self, bytes: Bytes) {
+        let kept: usize = self.0.iter().map(|spare| spare.capacity()).sum();
+        if self.0.is_empty() || (self.0.len() < MOST_SPARES && kept + bytes.capacity() <= MOST_SPARE_BYTES) {
+            self.0.push(bytes);
+        }
     }
 }
 
 impl Hub {
     pub(crate) fn new() -> Hub {
-        Hub(Mutex::new(State {
+        let state = State {
             clients: Vec::new(),
             last_id: 0,
             sequence: 0,
             units: None,
             best: None,
-            spares: Vec::new(),
             begun: false,
             closed: false,
-        }))
+        };
+        Hub { state: Mutex::new(state), spares: Mutex::new(Spares(Vec::new())) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock()
+        self.state.lock()
     }
 
     /// Adds a client. When a run has begun already, `join` makes its first event; else start is still to come.
@@ -166,12 +172,14 @@ impl Hub {
 
     /// Keeps a new best, and hands it out unless it is to wait.
     pub(crate) fn improve(&self, value: f64, bytes: &[u8], now: bool, make: impl FnOnce() -> Event) -> ToTell {
+        let mut spares = self.spares.lock();
+        let bytes = spares.copy(bytes);
         let mut state = self.lock();
-        state.keep_best(value, bytes);
-        if !now || !state.is_wanted(Kind::Improved) {
-            return ToTell::default();
-        }
-        state.hand_out(make())
+        let before = state.best.replace(Best { value, bytes });
+        let to_tell = if now && state.is_wanted(Kind::Improved) { state.hand_out(make()) } else { ToTell::default() };
+        drop(state);
+        before.into_iter().for_each(|best| spares.keep(best.bytes));
+        to_tell
     }
 
     pub(crate) fn best(&self) -> Option<Best> {
