@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// Called with an event; nonzero asks the job to stop.
-pub(crate) type EventFn = Box<dyn Fn(&Arc<Event>) -> i32 + Send + Sync>;
+pub(crate) type EventFn = Box<dyn Fn(Event) -> i32 + Send + Sync>;
 /// Called when a queue is no longer empty.
 pub(crate) type NotifyFn = Box<dyn Fn() + Send + Sync>;
 
@@ -34,9 +34,10 @@ pub(crate) struct Limit {
 pub(crate) const DEFAULT_LIMIT: Limit = Limit { events: 4096, bytes: 64 << 20 };
 
 struct Queue {
-    events: VecDeque<Arc<Event>>,
+    /// By value: an event then needs no memory of its own, which the loop would allocate and another thread free.
+    events: VecDeque<Event>,
     /// The newest progress: it takes the place of one that was not fetched.
-    progress: Option<Arc<Event>>,
+    progress: Option<Event>,
     bytes: usize,
     limit: Limit,
     /// An event was fetched since the client last slept.
@@ -57,7 +58,7 @@ impl Queue {
         !self.is_empty() || self.cut_off || self.closed
     }
 
-    fn pop(&mut self) -> Option<Arc<Event>> {
+    fn pop(&mut self) -> Option<Event> {
         let progress_first = match (&self.progress, self.events.front()) {
             (Some(progress), Some(event)) => progress.sequence < event.sequence,
             (Some(_), None) => true,
@@ -74,7 +75,7 @@ impl Queue {
 
 /// What a client got when it asked for its next event.
 pub(crate) enum Next {
-    Event(Arc<Event>),
+    Event(Event),
     Nothing,
     CutOff,
     Closed,
@@ -85,6 +86,8 @@ pub(crate) struct Client {
     pub(crate) mask: i32,
     pub(crate) place: Place,
     queue: Mutex<Queue>,
+    /// The emptied queue of the last delivery, for the next exchange: its memory is used again.
+    drained: Mutex<VecDeque<Event>>,
     bell: Bell,
     notify: Mutex<Option<Arc<NotifyFn>>>,
     removed: AtomicBool,
@@ -110,6 +113,7 @@ impl Client {
                 closed: false,
                 flag: None,
             }),
+            drained: Mutex::new(VecDeque::new()),
             bell: Bell::new(),
             notify: Mutex::new(None),
             removed: AtomicBool::new(false),
@@ -125,7 +129,7 @@ impl Client {
     }
 
     /// Adds an event. True: the queue was empty before, so somebody must be told.
-    pub(crate) fn push(&self, event: Arc<Event>) -> bool {
+    pub(crate) fn push(&self, event: Event) -> bool {
         let mut queue = self.queue.lock();
         if queue.cut_off || queue.closed {
             return false;
@@ -164,17 +168,23 @@ impl Client {
         }
     }
 
-    /// Takes all that waits, in order, in exchange for an empty queue. True: and then the client is cut off.
-    pub(crate) fn take_all(&self, events: &mut VecDeque<Arc<Event>>) -> bool {
-        let mut queue = self.queue.lock();
-        // One exchange, not a loop: whoever makes events waits for this lock.
-        std::mem::swap(&mut queue.events, events);
-        queue.bytes = 0;
-        if let Some(progress) = queue.progress.take() {
-            let place = events.partition_point(|event| event.sequence < progress.sequence);
-            events.insert(place, progress);
-        }
-        queue.cut_off && !std::mem::replace(&mut queue.closed, true)
+    /// Hands all that waits to `take`, in order, with no lock held. True: and then the client is cut off.
+    pub(crate) fn take_all(&self, mut take: impl FnMut(Event)) -> bool {
+        let mut events = std::mem::take(&mut *self.drained.lock());
+        let cut_off = {
+            let mut queue = self.queue.lock();
+            // One exchange, not a loop: whoever makes events waits for this lock.
+            std::mem::swap(&mut queue.events, &mut events);
+            queue.bytes = 0;
+            if let Some(progress) = queue.progress.take() {
+                let place = events.partition_point(|event| event.sequence < progress.sequence);
+                events.insert(place, progress);
+            }
+            queue.cut_off && !std::mem::replace(&mut queue.closed, true)
+        };
+        events.drain(..).for_each(&mut take);
+        *self.drained.lock() = events;
+        cut_off
     }
 
     /// The next event, without waiting.
@@ -260,14 +270,14 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn event(kind: Kind, sequence: u64) -> Arc<Event> {
-        Arc::new(Event { sequence, ..Event::new(kind) })
+    fn event(kind: Kind, sequence: u64) -> Event {
+        Event { sequence, ..Event::new(kind) }
     }
 
     fn sequences(client: &Client) -> Vec<u64> {
-        let mut events = VecDeque::new();
-        client.take_all(&mut events);
-        events.iter().map(|event| event.sequence).collect()
+        let mut sequences = Vec::new();
+        client.take_all(|event| sequences.push(event.sequence));
+        sequences
     }
 
     #[test]

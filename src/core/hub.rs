@@ -5,6 +5,8 @@ use super::event::{Bytes, Event, Kind};
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, Mutex, MutexGuard};
 
+/// A copy of this size takes less than a microsecond.
+const MOST_COPIED_UNDER_LOCK: usize = 16 << 10;
 const MOST_SPARES: usize = 4;
 const MOST_SPARE_BYTES: usize = 32 << 20;
 
@@ -20,16 +22,13 @@ struct State {
     sequence: u64,
     units: Option<Arc<str>>,
     best: Option<Best>,
+    spares: Spares,
     /// A run has begun, now or earlier: a client that comes from now on comes late.
     begun: bool,
     closed: bool,
 }
 
-pub(crate) struct Hub {
-    state: Mutex<State>,
-    /// Locked by those who report a best, and before the state: they copy without holding up anybody else.
-    spares: Mutex<Spares>,
-}
+pub(crate) struct Hub(Mutex<State>);
 
 /// Who must be told of events that were just handed out. To be done when no lock is held.
 #[derive(Default)]
@@ -45,7 +44,7 @@ impl State {
     }
 
     /// Fills in what every event carries.
-    fn stamp(&mut self, mut event: Event) -> Arc<Event> {
+    fn stamp(&mut self, mut event: Event) -> Event {
         self.sequence += 1;
         event.sequence = self.sequence;
         event.time = crate::sys::coarse_time();
@@ -56,10 +55,10 @@ impl State {
         if event.bytes.is_none() && matches!(event.kind, Kind::Improved | Kind::Join | Kind::Abort | Kind::Error) {
             event.bytes = self.best.as_ref().map(|best| best.bytes.clone());
         }
-        Arc::new(event)
+        event
     }
 
-    fn hand(client: &Arc<Client>, event: Arc<Event>, to_tell: &mut ToTell) {
+    fn hand(client: &Arc<Client>, event: Event, to_tell: &mut ToTell) {
         if client.push(event) {
             match client.place {
                 Place::Computation(_) => to_tell.computation = true,
@@ -76,7 +75,7 @@ impl State {
         let mut wanting = self.clients.iter().filter(|client| client.wants(kind)).peekable();
         while let Some(client) = wanting.next() {
             if wanting.peek().is_none() {
-                // The last one may have it: a clone less on the loop's time.
+                // The last one may have it: a copy less on the loop's time.
                 State::hand(client, event, &mut to_tell);
                 break;
             }
@@ -90,15 +89,10 @@ impl State {
 struct Spares(Vec<Bytes>);
 
 impl Spares {
-    /// A copy of the state, in a buffer that nobody holds any more where there is one.
-    fn copy(&mut self, state: &[u8]) -> Bytes {
+    /// A buffer that nobody holds.
+    fn take(&mut self) -> Bytes {
         let free = self.0.iter_mut().position(|spare| Arc::get_mut(spare).is_some());
-        let mut bytes = free.map(|index| self.0.swap_remove(index)).unwrap_or_default();
-        if let Some(buffer) = Arc::get_mut(&mut bytes) {
-            buffer.clear();
-            buffer.extend_from_slice(state);
-        }
-        bytes
+        free.map(|index| self.0.swap_remove(index)).unwrap_or_default()
     }
 
     /// Keeps the buffer of a best that is no longer the best; clients may still hold it.
@@ -110,6 +104,14 @@ impl Spares {
     }
 }
 
+fn copy_into(bytes: &mut Bytes, state: &[u8]) {
+    // Always there: a spare is one that nobody else holds.
+    if let Some(buffer) = Arc::get_mut(bytes) {
+        buffer.clear();
+        buffer.extend_from_slice(state);
+    }
+}
+
 impl Hub {
     pub(crate) fn new() -> Hub {
         let state = State {
@@ -118,14 +120,15 @@ impl Hub {
             sequence: 0,
             units: None,
             best: None,
+            spares: Spares(Vec::new()),
             begun: false,
             closed: false,
         };
-        Hub { state: Mutex::new(state), spares: Mutex::new(Spares(Vec::new())) }
+        Hub(Mutex::new(state))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+        self.0.lock()
     }
 
     /// Adds a client. When a run has begun already, `join` makes its first event; else start is still to come.
@@ -172,14 +175,23 @@ impl Hub {
 
     /// Keeps a new best, and hands it out unless it is to wait.
     pub(crate) fn improve(&self, value: f64, bytes: &[u8], now: bool, make: impl FnOnce() -> Event) -> ToTell {
-        let mut spares = self.spares.lock();
-        let bytes = spares.copy(bytes);
         let mut state = self.lock();
-        let before = state.best.replace(Best { value, bytes });
-        let to_tell = if now && state.is_wanted(Kind::Improved) { state.hand_out(make()) } else { ToTell::default() };
-        drop(state);
-        before.into_iter().for_each(|best| spares.keep(best.bytes));
-        to_tell
+        let mut copy = state.spares.take();
+        if bytes.len() <= MOST_COPIED_UNDER_LOCK {
+            copy_into(&mut copy, bytes);
+        } else {
+            // Whoever waits for the lock would sleep, and waking them costs more than locking it again.
+            drop(state);
+            copy_into(&mut copy, bytes);
+            state = self.lock();
+        }
+        if let Some(before) = state.best.replace(Best { value, bytes: copy }) {
+            state.spares.keep(before.bytes);
+        }
+        if !now || !state.is_wanted(Kind::Improved) {
+            return ToTell::default();
+        }
+        state.hand_out(make())
     }
 
     pub(crate) fn best(&self) -> Option<Best> {

@@ -4,14 +4,12 @@
 use super::attention::{is_running, CHECKPOINT, PROGRESS};
 use super::bell::{Bell, LINGER};
 use super::client::Place;
-use super::event::Event;
 use super::handler::Handler;
 use super::inbox::Request;
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 use super::timer::Delta;
 use crossbeam_channel::{Receiver, Sender};
-use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -155,19 +153,17 @@ impl Handler {
 
     /// Delivers the events of callback clients, in order, on the thread that it is called on. Returns how many.
     pub(crate) fn deliver(&self, here: fn(&Place) -> bool) -> usize {
-        let mut events: VecDeque<Arc<Event>> = VecDeque::new();
         let mut delivered = 0;
         for client in self.hub.clients(here) {
             let (Place::Computation(call) | Place::Service(call)) = &client.place else { continue };
-            let cut_off = client.take_all(&mut events);
-            delivered += events.len();
-            for event in events.drain(..) {
-                if !client.is_removed() && call(&event) != 0 {
+            let cut_off = client.take_all(|event| {
+                delivered += 1;
+                if !client.is_removed() && call(event) != 0 {
                     self.stop_from_callback();
                 }
-            }
+            });
             if cut_off && !client.is_removed() {
-                call(&Arc::new(self.cut_off_event()));
+                call(self.cut_off_event());
                 drop(self.hub.remove(client.id));
             }
         }

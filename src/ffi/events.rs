@@ -31,8 +31,8 @@ fn check_mask(mask: c_int) -> Result<c_int> {
 }
 
 /// Lends an event to a callback: its handle dies when the callback returns.
-fn lend(event: &Arc<Event>, call: impl FnOnce(*const park_event) -> c_int) -> c_int {
-    match EVENTS.add::<park_event>(event.clone()) {
+fn lend(event: Event, call: impl FnOnce(*const park_event) -> c_int) -> c_int {
+    match EVENTS.add::<park_event>(Arc::new(event)) {
         Ok(handle) => {
             let result = call(handle);
             let _ = EVENTS.remove(handle);
@@ -234,8 +234,11 @@ pub unsafe extern "C" fn park_next_event(
         let found = CLIENTS.find(client)?;
         check_out(out_event, "out_event")?;
         match found.client.next(deadline(timeout)?) {
-            // SAFETY: checked; writable by the caller's promise.
-            Next::Event(event) => unsafe { put(out_event, EVENTS.add(event)?, "out_event") }.map(|()| PARK_OK),
+            Next::Event(event) => {
+                let event = EVENTS.add(Arc::new(event))?;
+                // SAFETY: checked; writable by the caller's promise.
+                unsafe { put(out_event, event, "out_event") }.map(|()| PARK_OK)
+            }
             Next::Nothing => Ok(PARK_TIMEOUT),
             Next::CutOff => Ok(PARK_CUT_OFF),
             Next::Closed => Ok(PARK_CLOSED),
