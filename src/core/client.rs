@@ -44,8 +44,8 @@ struct Queue {
     lively: bool,
     cut_off: bool,
     closed: bool,
-    /// What poll(2) looks at, when the client asked for it.
-    flag: Option<Flag>,
+    /// What poll(2) looks at, when the client asked for it, and whether it is raised.
+    flag: Option<(Flag, bool)>,
 }
 
 impl Queue {
@@ -56,6 +56,19 @@ impl Queue {
     /// Whether a client that asks would get something other than nothing.
     fn has_news(&self) -> bool {
         !self.is_empty() || self.cut_off || self.closed
+    }
+
+    /// Makes the flag say what the queue says. Under the queue's lock: else a late lowering could hide an event.
+    fn show_flag(&mut self) {
+        let news = self.has_news();
+        if let Some((flag, raised)) = self.flag.as_mut().filter(|(_, raised)| *raised != news) {
+            *raised = news;
+            if news {
+                flag.raise();
+            } else {
+                flag.lower();
+            }
+        }
     }
 
     fn pop(&mut self) -> Option<Event> {
@@ -153,13 +166,7 @@ impl Client {
 
     /// Tells a client that empties its own queue that there is something. No lock may be held.
     pub(crate) fn tell(&self) {
-        {
-            // Under the queue's lock, as is lowering it: else a late lowering could hide an event.
-            let queue = self.queue.lock();
-            if let Some(flag) = queue.flag.as_ref().filter(|_| queue.has_news()) {
-                flag.raise();
-            }
-        }
+        self.queue.lock().show_flag();
         self.bell.ring();
         let notify = self.notify.lock().clone();
         if let Some(notify) = notify {
@@ -190,12 +197,11 @@ impl Client {
     /// The next event, without waiting.
     pub(crate) fn pop(&self) -> Next {
         let mut queue = self.queue.lock();
-        match queue.pop() {
+        let event = queue.pop();
+        queue.show_flag();
+        match event {
             Some(event) => {
                 queue.lively = true;
-                if let Some(flag) = queue.flag.as_ref().filter(|_| !queue.has_news()) {
-                    flag.lower();
-                }
                 Next::Event(event)
             }
             None if queue.cut_off => Next::CutOff,
@@ -230,12 +236,10 @@ impl Client {
         if queue.flag.is_none() {
             let flag = Flag::new()
                 .map_err(|error| Error::new(Status::System, format!("no descriptor for the client: {error}")))?;
-            if queue.has_news() {
-                flag.raise();
-            }
-            queue.flag = Some(flag);
+            queue.flag = Some((flag, false));
+            queue.show_flag();
         }
-        Ok(queue.flag.as_ref().map_or(-1, Flag::descriptor))
+        Ok(queue.flag.as_ref().map_or(-1, |(flag, _)| flag.descriptor()))
     }
 
     pub(crate) fn set_notify(&self, notify: NotifyFn) {
