@@ -10,7 +10,7 @@
  * an interrupted run ends with the same bits as one that was left alone. Exit codes: 0 found what NIST certifies,
  * 1 something else, 2 bad input, 85 stopped with a checkpoint (run me again), 86 aborted.
  *
- * The computation, from evolve() down to fit(), runs on a thread of park's. The main thread draws what it hears about.
+ * The computation, down to fit(), runs on a thread of park's. The main thread draws what it hears about.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -387,7 +387,7 @@ static void draw(struct display *display)
     display->tenths_shown = (int)(10 * fraction);
     time_left(display->seconds_left, left, sizeof left);
     bar(display, fraction, cells, sizeof cells);
-    if (isfinite(display->best)) snprintf(best, sizeof best, "chi-square %.8g", display->best);
+    if (isfinite(display->best)) snprintf(best, sizeof best, "chi-square %.12g", display->best);
     if (display->terminal)
         fprintf(stderr, "\r%s [%s] %3.0f%%  %-11s  %s\033[K", display->dataset, cells, 100 * fraction, left, best);
     else

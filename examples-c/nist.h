@@ -3,6 +3,7 @@
 #define NIST_H
 
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,7 +131,7 @@ static int nist_read(const char *path, struct nist_problem *problem)
     FILE *file = fopen(path, "r");
 
     memset(problem, 0, sizeof *problem);
-    if (!file) return nist_refuse(path, "cannot be opened");
+    if (!file) return nist_refuse(path, strerror(errno));
     while (fgets(line, sizeof line, file)) {
         const char *text = line;
 

@@ -7,6 +7,7 @@
 !! In the loop's program:
 !!
 !!    use park
+!!    use, intrinsic :: iso_fortran_env, only: real64
 !!    type(park_handler) :: job
 !!    real(real64), target :: alpha
 !!
@@ -80,6 +81,7 @@ module park
      procedure :: state => handler_state
      procedure :: last_error => handler_last_error
      !> expose(name, variable, min, max, status): the variable needs the attribute target, and must outlive the job.
+     !! real64 or int64, a scalar or a vector without gaps; limits are optional.
      generic :: expose => expose_f64, expose_i64, expose_f64s, expose_i64s
      !> progress(done, total): integers or reals of one kind; total 0 or less: not known.
      generic :: progress => progress_int32, progress_int64, progress_real32, progress_real64
@@ -561,12 +563,12 @@ contains
     real(real64), intent(inout), target :: variable(:)
     real(real64), intent(in), optional :: min, max
     integer(c_int), intent(out), optional :: status
-    integer(c_int) :: exposed
+    type(c_ptr) :: array
 
-    exposed = PARK_INVALID_ARGUMENT
-    if (is_contiguous(variable) .and. size(variable) > 0) exposed = c_expose_f64s(self%handle, c_text(name), &
-         c_loc(variable(1)), size(variable, kind=c_int64_t), least_of(min), most_of(max))
-    call conclude(self, 'expose', exposed, status)
+    array = c_null_ptr ! which park refuses: a section with gaps would be copied, and the copy die with this call
+    if (is_contiguous(variable) .and. size(variable) > 0) array = c_loc(variable(1))
+    call conclude(self, 'expose', c_expose_f64s(self%handle, c_text(name), array, size(variable, kind=c_int64_t), &
+         least_of(min), most_of(max)), status)
   end subroutine expose_f64s
 
   subroutine expose_i64s(self, name, variable, min, max, status)
@@ -575,12 +577,12 @@ contains
     integer(int64), intent(inout), target :: variable(:)
     integer(int64), intent(in), optional :: min, max
     integer(c_int), intent(out), optional :: status
-    integer(c_int) :: exposed
+    type(c_ptr) :: array
 
-    exposed = PARK_INVALID_ARGUMENT
-    if (is_contiguous(variable) .and. size(variable) > 0) exposed = c_expose_i64s(self%handle, c_text(name), &
-         c_loc(variable(1)), size(variable, kind=c_int64_t), least_integer_of(min), most_integer_of(max))
-    call conclude(self, 'expose', exposed, status)
+    array = c_null_ptr ! which park refuses: a section with gaps would be copied, and the copy die with this call
+    if (is_contiguous(variable) .and. size(variable) > 0) array = c_loc(variable(1))
+    call conclude(self, 'expose', c_expose_i64s(self%handle, c_text(name), array, size(variable, kind=c_int64_t), &
+         least_integer_of(min), most_integer_of(max)), status)
   end subroutine expose_i64s
 
   ! ---- between Fortran and C ---------------------------------------------------------------------

@@ -563,7 +563,8 @@ int park_detach(park_handler *job);
  The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must stay
  valid until destroy(request) is called, after the service has returned, or at once when this call fails. With
  `resume` nonzero the checkpoint callback is called with PARK_RESTORE first: when there is no checkpoint the service
- runs from the beginning, with a warning in the log; when restoring fails the run fails.
+ runs from the beginning, with a line in the log; when restoring fails the run fails, for the reason that the callback
+ gave by park_fail.
 
  PARK_BUSY: a computation runs already. PARK_INVALID_ARGUMENT: `service` is NULL, or `resume` without
  park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the service thread. PARK_SYSTEM: no thread.
@@ -724,8 +725,8 @@ int park_on_checkpoint(park_handler *job, park_checkpoint_fn fn, void *user, par
 int park_restore(park_handler *job);
 
 /*
- Asks whether the loop is to save a checkpoint now. Computation thread; to be asked after each park_ready by a loop that
- saves by itself and has set no callback.
+ Asks whether the loop is to save a checkpoint now. Computation thread; to be asked just before each park_ready by a
+ loop that saves by itself and has set no callback: the loop then ends with what it has saved.
 
  1: save, then call park_checkpoint_done. 0: not now. After PARK_STOP, park_ready lets the loop go on until it has
  saved; a paused loop that is to save is let go for one turn. PARK_NOT_RUNNING, PARK_WRONG_THREAD.

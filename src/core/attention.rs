@@ -39,7 +39,7 @@ pub(crate) const STOP: u32 = 1 << 4;
 pub(crate) const EVERY_PROGRESS: u32 = 1 << 5;
 pub(crate) const EVERY_CHECKPOINT: u32 = 1 << 6;
 /// The computation thread is halted by a pause. Set and cleared by that thread alone.
-pub(crate) const HALTED: u32 = 1 << 7;
+const HALTED: u32 = 1 << 7;
 
 // Edges.
 pub(crate) const CHECKPOINT: u32 = 1 << 8;
@@ -47,7 +47,10 @@ pub(crate) const MAIL: u32 = 1 << 9;
 pub(crate) const DELIVER: u32 = 1 << 10;
 pub(crate) const PROGRESS: u32 = 1 << 11;
 
-pub(crate) const EDGES: u32 = CHECKPOINT | MAIL | DELIVER | PROGRESS;
+/// The time since the last checkpoint is up.
+pub(crate) const CHECKPOINT_TIME: u32 = 1 << 12;
+
+pub(crate) const EDGES: u32 = CHECKPOINT | MAIL | DELIVER | PROGRESS | CHECKPOINT_TIME;
 pub(crate) const LEVELS: u32 = PAUSE | ABORT | STOP | EVERY_PROGRESS | EVERY_CHECKPOINT;
 
 /// What a signal asks for.
@@ -190,6 +193,11 @@ impl Attention<'_> {
 /// Whether the control word is that of a running computation.
 pub(crate) fn is_running(control: u32) -> bool {
     control & PHASE == PHASE_RUNNING
+}
+
+/// Whether the computation thread is halted by a pause.
+pub(crate) fn is_halted(control: u32) -> bool {
+    control & HALTED != 0
 }
 
 /// Whether the run that the control word speaks of is over.

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Kept samples; when they are too many, every other one goes.
 const MOST_SAMPLES: usize = 128;
 
+/// Seconds that are as good as for ever.
+const LONGEST: f64 = 1e15;
+
 #[derive(Default)]
 pub(crate) struct Estimate {
     /// Active seconds since the begin, and done.
@@ -44,8 +47,13 @@ impl Estimate {
         }
         let middle = first_time + (now - first_time) / 2.0;
         let &(since, done_then) = self.samples.iter().rev().find(|(time, _)| *time <= middle)?;
+        // No operation here may raise a floating-point exception: it runs on the user's thread, where Fortran traps them.
+        if now <= since || done <= done_then {
+            return None;
+        }
         let rate = (done - done_then) / (now - since);
-        (rate > 0.0 && rate.is_finite()).then(|| (total - done) / rate)
+        let left = total - done;
+        (left / LONGEST < rate).then(|| left / rate)
     }
 }
 
@@ -68,6 +76,17 @@ mod tests {
         assert!((left - 500.0).abs() < 1.0, "{left}");
         assert_eq!(estimate.seconds_left(2000.0), Some(0.0));
         assert_eq!(estimate.seconds_left(0.0), None);
+    }
+
+    #[test]
+    fn one_sample_or_a_loop_that_stands_still_says_nothing() {
+        let mut estimate = Estimate::default();
+        estimate.add(seconds(1.0), 5.0);
+        assert_eq!(estimate.seconds_left(10.0), None);
+        estimate.add(seconds(1.0), 6.0);
+        assert_eq!(estimate.seconds_left(10.0), None);
+        estimate.add(seconds(9.0), 6.0);
+        assert_eq!(estimate.seconds_left(10.0), None);
     }
 
     #[test]

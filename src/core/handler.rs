@@ -1,6 +1,8 @@
 //! A handler: one job, with all that belongs to it.
 
-use super::attention::{is_running, Attention, Signal, ABORT, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, HALTED, STOP};
+use super::attention::{
+    is_halted, is_running, Attention, Signal, ABORT, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, STOP,
+};
 use super::client::{Client, EventFn, Place};
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
@@ -368,7 +370,7 @@ impl Handler {
         }
         if control & (ABORT | STOP) != 0 {
             JobState::Stopping
-        } else if control & HALTED != 0 {
+        } else if is_halted(control) {
             JobState::Paused
         } else {
             JobState::Running

@@ -55,6 +55,8 @@ pub(crate) struct Run {
     /// The loop asks `checkpoint_due`: it saves by itself.
     pub(super) polls: bool,
     pub(super) checkpoint_due: bool,
+    /// It is due because somebody asked for it, not because of the time.
+    pub(super) save_asked: bool,
     /// Pause and resume requests that were served: answered when the thread has halted, or goes on.
     pub(super) await_turn: Vec<Answerer>,
     /// Checkpoint requests that wait for the loop's own save.
@@ -199,12 +201,11 @@ impl Handler {
         self.begin();
         if resume {
             match self.restore() {
-                Ok(Status::NoCheckpoint) => {
-                    self.log(Level::Warning, "no checkpoint to resume from: from the beginning")
-                }
+                Ok(Status::NoCheckpoint) => self.log(Level::Info, "no checkpoint to resume from: from the beginning"),
                 Ok(_) => {}
                 Err(error) => {
-                    self.run.lock().failure = Some(error.text);
+                    // The callback may have said it better, by park_fail.
+                    self.run.lock().failure.get_or_insert(error.text);
                     drop(service);
                     self.finish(Status::Failed as i32);
                     return;

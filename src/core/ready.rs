@@ -1,7 +1,7 @@
 //! The ready point: where the computation thread meets what is asked of it.
 
 use super::attention::{
-    ABORT, CHECKPOINT, DELIVER, EDGES, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
+    ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EDGES, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
 };
 use super::client::Place;
 use super::event::{Kind, Level};
@@ -41,6 +41,8 @@ impl Handler {
                 self.serve_inbox(&mut room);
             }
             if edges & CHECKPOINT != 0 {
+                self.save_as_asked();
+            } else if edges & CHECKPOINT_TIME != 0 {
                 self.save();
             }
             if edges & DELIVER != 0 {
@@ -111,7 +113,7 @@ impl Handler {
                     return Status::Stopped;
                 }
                 self.run.lock().stop = Stop::Saving;
-                self.save();
+                self.save_as_asked();
                 self.verdict(control)
             }
         }
@@ -120,7 +122,7 @@ impl Handler {
     /// The loop saves by itself, and is to do it now: it cannot while it is halted.
     fn loop_must_save(&self) -> bool {
         let run = self.run.lock();
-        run.polls && run.checkpoint_due
+        run.polls && run.save_asked
     }
 
     // Progress.
@@ -151,6 +153,12 @@ impl Handler {
 
     // Checkpoints.
 
+    /// Saves because somebody asked for it: also while paused.
+    fn save_as_asked(&self) {
+        self.run.lock().save_asked = true;
+        self.save();
+    }
+
     /// Saves by the callback, or tells the loop that it is time to.
     fn save(&self) {
         let callback = self.checkpoint.lock().clone();
@@ -169,6 +177,7 @@ impl Handler {
         let waiting = {
             let mut run = self.run.lock();
             run.checkpoint_due = false;
+            run.save_asked = false;
             if run.stop == Stop::Saving {
                 run.stop = Stop::Done { saved: well };
             }
@@ -199,7 +208,7 @@ impl Handler {
             }
             run.await_save.push(answerer);
         }
-        self.save();
+        self.save_as_asked();
     }
 
     /// The poll form: whether the loop is to save now.

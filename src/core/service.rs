@@ -1,7 +1,7 @@
 //! The service thread: takes messages, keeps time, serves clients. It never touches the user's memory, and runs
 //! user code only where the user asked for it.
 
-use super::attention::{is_running, CHECKPOINT, PROGRESS};
+use super::attention::{is_halted, is_running, CHECKPOINT_TIME, PROGRESS};
 use super::bell::{Bell, LINGER};
 use super::client::Place;
 use super::handler::Handler;
@@ -182,8 +182,9 @@ impl Handler {
                 self.timers.due(Delta::Improved).into_iter().for_each(&mut look_again);
             }
         }
-        if is_running(self.attention().control()) {
-            for (delta, bit) in [(Delta::Progress, PROGRESS), (Delta::Checkpoint, CHECKPOINT)] {
+        let control = self.attention().control();
+        if is_running(control) {
+            for (delta, bit) in [(Delta::Progress, PROGRESS), (Delta::Checkpoint, CHECKPOINT_TIME)] {
                 // A delta of 0 is a level of the control word and needs no clock.
                 if self.timers.seconds(delta) == 0.0 {
                     continue;
@@ -191,7 +192,9 @@ impl Handler {
                 match self.timers.due(delta) {
                     Some(due) if due <= now => {
                         self.timers.start(delta);
-                        if bit != PROGRESS || self.progress_has_changed() {
+                        // While it is halted there is nothing new to save.
+                        let news = if bit == PROGRESS { self.progress_has_changed() } else { !is_halted(control) };
+                        if news {
                             self.attention().raise(bit);
                         }
                         self.timers.due(delta).into_iter().for_each(&mut look_again);

@@ -42,8 +42,8 @@ pub extern "C" fn park_restore(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| handler.restore().map(|status| status as c_int))
 }
 
-/// Asks whether the loop is to save a checkpoint now. Computation thread; to be asked after each park_ready by a loop that
-/// saves by itself and has set no callback.
+/// Asks whether the loop is to save a checkpoint now. Computation thread; to be asked just before each park_ready by a
+/// loop that saves by itself and has set no callback: the loop then ends with what it has saved.
 ///
 /// 1: save, then call park_checkpoint_done. 0: not now. After PARK_STOP, park_ready lets the loop go on until it has
 /// saved; a paused loop that is to save is let go for one turn. PARK_NOT_RUNNING, PARK_WRONG_THREAD.
