@@ -37,6 +37,11 @@ impl<T> Mutex<T> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+
+    #[cfg(not(loom))]
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 /// A condition variable for [`Mutex`].
@@ -93,7 +98,12 @@ impl Futex {
 
     /// Wakes all sleepers. Async-signal-safe.
     pub(crate) fn wake_all(&self) {
-        crate::sys::futex_wake_all(&self.word);
+        crate::sys::futex_wake(&self.word, u32::MAX);
+    }
+
+    /// Wakes at most so many sleepers.
+    pub(crate) fn wake(&self, most: u32) {
+        crate::sys::futex_wake(&self.word, most);
     }
 }
 
@@ -114,6 +124,10 @@ impl Futex {
     pub(crate) fn wake_all(&self) {
         drop(self.lock.lock().unwrap());
         self.woken.notify_all();
+    }
+
+    pub(crate) fn wake(&self, _most: u32) {
+        self.wake_all();
     }
 }
 
