@@ -72,25 +72,29 @@ unsafe impl Sync for Map {}
 
 impl Body for Map {
     fn run(&self, begin: u64, end: u64, look: &Look<'_>) -> Reached {
-        let Map { common: Common { job, user, .. }, call, .. } = *self;
-        // Without a look, or a store, at each item: beside an empty function both would show.
-        let input = |at: u64| self.input.wrapping_byte_add(at as usize * self.input_stride);
-        let output = |at: u64| self.output.wrapping_byte_add(at as usize * self.output_stride);
+        let Map { common: Common { job, user, statuses, .. }, call, input_stride, output_stride, .. } = *self;
+        let mut input = self.input.wrapping_byte_add(begin as usize * input_stride);
+        let mut output = self.output.wrapping_byte_add(begin as usize * output_stride);
         let mut at = begin;
         while at < end {
+            // Without a look, or a store, at each item: beside an empty function both would show.
             let stop = end.min(at + look.every);
             let first = at;
             while at < stop {
                 // SAFETY: the function, its data and the arrays are the caller's promise; the item is inside them.
-                let code = unsafe { call(job, input(at), output(at), at as i64, user) };
+                let code = unsafe { call(job, input, output, at as i64, user) };
                 if code != 0 {
                     self.common.note(first, at, 0);
                     self.common.note(at, at + 1, code);
                     return Reached { at, code, failed: 1 };
                 }
                 at += 1;
+                input = input.wrapping_byte_add(input_stride);
+                output = output.wrapping_byte_add(output_stride);
             }
-            self.common.note(first, at, 0);
+            if !statuses.is_null() {
+                self.common.note(first, at, 0);
+            }
             if look.is_wanted() {
                 break;
             }
@@ -102,8 +106,8 @@ impl Body for Map {
         true
     }
 
-    fn function(&self) -> usize {
-        self.call as usize
+    fn identity(&self) -> (usize, usize) {
+        (self.call as usize, self.common.user as usize)
     }
 
     fn enter(&self, index: u32) -> usize {
@@ -152,8 +156,8 @@ impl Body for For {
         false
     }
 
-    fn function(&self) -> usize {
-        self.call as usize
+    fn identity(&self) -> (usize, usize) {
+        (self.call as usize, self.common.user as usize)
     }
 
     fn enter(&self, index: u32) -> usize {

@@ -200,7 +200,7 @@ unsafe fn run<B: Body + Clone + 'static>(
         // SAFETY: the caller's promise.
         unsafe { run_checked(handler, body, count, &given.options, memory, unit.max(1)) }
     } else {
-        handler.map(Box::new(body), count, &given.options)
+        handler.map(&body, count, &given.options)
     };
     status.map(|status| status as c_int)
 }
@@ -224,12 +224,12 @@ unsafe fn run_checked<B: Body + Clone + 'static>(
 ) -> Result<Status> {
     let shared = Options { always_shared: true, ..options.clone() };
     if memory.data.is_null() || memory.bytes == 0 {
-        return handler.map(Box::new(body), count, &shared);
+        return handler.map(&body, count, &shared);
     }
     // SAFETY: the caller's promise; no map writes to it now.
     let copy = || unsafe { std::slice::from_raw_parts(memory.data, memory.bytes) }.to_vec();
     let before = copy();
-    let status = handler.map(Box::new(body.clone()), count, &shared)?;
+    let status = handler.map(&body, count, &shared)?;
     if status != Status::Ok {
         return Ok(status);
     }
@@ -237,7 +237,7 @@ unsafe fn run_checked<B: Body + Clone + 'static>(
     // SAFETY: as above; `before` is as long.
     unsafe { std::ptr::copy_nonoverlapping(before.as_ptr(), memory.data, memory.bytes) };
     let alone = Options { threads: 1, ..options.clone() };
-    let status = handler.map(Box::new(body), count, &alone)?;
+    let status = handler.map(&body, count, &alone)?;
     if status != Status::Ok {
         // It ended early: the whole result is the parallel one.
         // SAFETY: as above.
