@@ -311,12 +311,8 @@ impl Handler {
         attend: Attend<'_>,
     ) -> Notes {
         let outlives_stop = !super::table::nothing_pending(self.handle()) && self.run.lock().stop == Stop::Saving;
-        let policy = Policy {
-            go_on: options.go_on,
-            retries: options.retries,
-            checkpoints: options.checkpoints,
-            outlives_stop,
-        };
+        let policy =
+            Policy { go_on: options.go_on, retries: options.retries, checkpoints: options.checkpoints, outlives_stop };
         let mut tally = Tally::new(policy, self.handle(), self.attention());
         if !super::table::nothing_pending(self.handle()) {
             attend(&tally);
@@ -401,13 +397,7 @@ impl Course<'_> {
     }
 
     /// Does the items together with the crew. Returns what an item cost, too.
-    fn share(
-        &self,
-        body: Box<dyn Body>,
-        tally: Tally,
-        items: Span,
-        attend: Attend<'_>,
-    ) -> (Tally, f32) {
+    fn share(&self, body: Box<dyn Body>, tally: Tally, items: Span, attend: Attend<'_>) -> (Tally, f32) {
         let crew = self.handler.crew(self.plan.depth == 1);
         if let Some(spin) = self.options.spin {
             crew.set_spin(spin);

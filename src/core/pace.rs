@@ -14,7 +14,7 @@ const GROWTH: u32 = 8;
 const RISES: u32 = 3;
 /// Between two looks for what others want: so long, but no more items than this when they are called one by one.
 const LOOK_NANOSECONDS: f32 = 4_000.0;
-const MOST_UNLOOKED: u64 = 32;
+const MOST_UNLOOKED: u64 = 128;
 
 pub(crate) struct Pace {
     fixed: Option<u32>,

@@ -164,7 +164,8 @@ impl Work {
                     continue;
                 }
                 look.every = pace.unlooked(one_by_one);
-                let reached = self.tally.run(&*self.body, &look, (self.base + u64::from(begin), self.base + u64::from(end)));
+                let reached =
+                    self.tally.run(&*self.body, &look, (self.base + u64::from(begin), self.base + u64::from(end)));
                 let reached = (reached - self.base) as u32;
                 pace.did(reached - begin);
                 if self.counts_progress {

@@ -158,7 +158,8 @@ fn count(n: i64) -> Result<u64> {
 
 /// Checks an array as far as it can be; NULL has the stride 0.
 fn stride<T>(array: *const T, stride: i64, count: u64, argument: &str) -> Result<usize> {
-    let bytes = usize::try_from(stride).map_err(|_| Error::argument(format!("{argument}_stride: {stride} is negative")))?;
+    let bytes =
+        usize::try_from(stride).map_err(|_| Error::argument(format!("{argument}_stride: {stride} is negative")))?;
     if array.is_null() {
         return Ok(0);
     }
@@ -195,8 +196,7 @@ unsafe fn run<B: Body + Clone + 'static>(
     bytes_an_item: usize,
 ) -> Result<c_int> {
     let status = if given.options.check || always_checks() {
-        let (memory, unit) =
-            if given.memory.data.is_null() { (written, bytes_an_item) } else { (given.memory, 1) };
+        let (memory, unit) = if given.memory.data.is_null() { (written, bytes_an_item) } else { (given.memory, 1) };
         // SAFETY: the caller's promise.
         unsafe { run_checked(handler, body, count, &given.options, memory, unit.max(1)) }
     } else {
