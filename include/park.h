@@ -552,7 +552,8 @@ int park_attach(park_handler *job);
  called (then it has failed). Before it returns, the last best and the final event are delivered, and requests that
  were not served are answered with PARK_EXPIRED.
 
- PARK_NOT_RUNNING: nothing is attached. PARK_WRONG_THREAD: another thread is. PARK_REENTRANT: from a callback.
+ PARK_NOT_RUNNING: nothing is attached. PARK_WRONG_THREAD: another thread is. PARK_REENTRANT: from a callback, or from a
+ service of park_start, whose return ends the run.
  */
 int park_detach(park_handler *job);
 

@@ -43,6 +43,8 @@ pub(crate) enum Stop {
 pub(crate) struct Run {
     /// From attach or start until all of the end is done.
     pub(super) active: bool,
+    /// On a thread of park's.
+    by_start: bool,
     /// The outcome is known, the last events are on their way.
     finishing: bool,
     outcome: Option<Outcome>,
@@ -161,6 +163,9 @@ impl Handler {
 
     pub(crate) fn detach(&self) -> Result<()> {
         self.check_computing_outside_callbacks()?;
+        if self.run.lock().by_start {
+            return Err(Error::new(Status::Reentrant, "a run that park_start began ends when its service returns"));
+        }
         self.finish(Status::Ok as i32);
         Ok(())
     }
@@ -171,6 +176,7 @@ impl Handler {
             return Err(Error::argument("resume: there is no checkpoint callback to restore with"));
         }
         self.claim_run()?;
+        self.run.lock().by_start = true;
         // The run is on from here, for everybody: a signal that comes before the thread does must count.
         let has_ended_before = has_ended(self.attention().control());
         self.attention().begin();
@@ -311,9 +317,9 @@ impl Handler {
         }
     }
 
-    pub(crate) fn set_result(&self, result: Vec<u8>) -> Result<()> {
+    pub(crate) fn set_result(&self, result: &[u8]) -> Result<()> {
         self.check_computing()?;
-        self.run.lock().result = Some(Arc::new(result));
+        self.run.lock().result = Some(Arc::from(result));
         Ok(())
     }
 

@@ -122,9 +122,10 @@ impl Handler {
         loop {
             let ticket = self.service.bell.ticket();
             let closing = self.service.closing.load(Ordering::Acquire);
-            self.perform_all();
+            // Events first: what is between the wake-up and the callback is their latency.
             let mut delivered = 0;
             self.survive(|| delivered = self.deliver(|place| matches!(place, Place::Service(_))));
+            self.perform_all();
             let deadline = self.keep_time();
             if closing && self.service.receiver.is_empty() {
                 return;

@@ -86,7 +86,8 @@ pub extern "C" fn park_attach(job: *mut park_handler) -> c_int {
 /// called (then it has failed). Before it returns, the last best and the final event are delivered, and requests that
 /// were not served are answered with PARK_EXPIRED.
 ///
-/// PARK_NOT_RUNNING: nothing is attached. PARK_WRONG_THREAD: another thread is. PARK_REENTRANT: from a callback.
+/// PARK_NOT_RUNNING: nothing is attached. PARK_WRONG_THREAD: another thread is. PARK_REENTRANT: from a callback, or from a
+/// service of park_start, whose return ends the run.
 #[no_mangle]
 pub extern "C" fn park_detach(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| handler.detach().map(|()| PARK_OK))
@@ -169,8 +170,8 @@ pub extern "C" fn park_set_stack_size(job: *mut park_handler, bytes: i64) -> c_i
 pub unsafe extern "C" fn park_set_result(job: *mut park_handler, result: *const c_void, bytes: i64) -> c_int {
     with_handler(job, |handler| {
         // SAFETY: the bytes are the caller's promise.
-        let result = unsafe { slice(result.cast::<u8>(), bytes, "result") }?;
-        handler.set_result(result.to_vec()).map(|()| PARK_OK)
+        let result = unsafe { slice(result.cast::<u8>(), bytes, ("result", "bytes")) }?;
+        handler.set_result(result).map(|()| PARK_OK)
     })
 }
 
@@ -182,7 +183,7 @@ pub unsafe extern "C" fn park_set_result(job: *mut park_handler, result: *const 
 pub unsafe extern "C" fn park_result(job: *mut park_handler, buffer: *mut c_void, bytes: i64) -> i64 {
     with_handler(job, |handler| match handler.outcome().and_then(|outcome| outcome.result) {
         // SAFETY: the buffer is the caller's promise.
-        Some(result) => unsafe { copy_out(&result, buffer.cast::<u8>(), bytes, "buffer") },
+        Some(result) => unsafe { copy_out(&result, buffer.cast::<u8>(), bytes, ("buffer", "bytes")) },
         None => Err(Error::new(Status::Unknown, "the last run has no result")),
     })
 }

@@ -80,7 +80,7 @@ pub unsafe extern "C" fn park_set_units(job: *mut park_handler, units: *const c_
 pub unsafe extern "C" fn park_improved(job: *mut park_handler, value: f64, state: *const c_void, bytes: i64) -> c_int {
     with_computing(job, |handler| {
         // SAFETY: the bytes are the caller's promise.
-        let state = unsafe { slice(state.cast::<u8>(), bytes, "state") }?;
+        let state = unsafe { slice(state.cast::<u8>(), bytes, ("state", "bytes")) }?;
         handler.improved(value, state).map(|()| PARK_OK)
     })
 }
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn park_best(
             check_out(out_value, "out_value")?;
         }
         // SAFETY: the buffer is the caller's promise.
-        let size = unsafe { copy_out(&best.bytes, buffer.cast::<u8>(), bytes, "buffer") }?;
+        let size = unsafe { copy_out(&best.bytes, buffer.cast::<u8>(), bytes, ("buffer", "bytes")) }?;
         if !out_value.is_null() {
             // SAFETY: aligned, and writable by the caller's promise.
             unsafe { out_value.write(best.value) };

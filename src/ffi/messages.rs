@@ -147,7 +147,9 @@ pub unsafe extern "C" fn park_message_put_f64s(
     count: i64,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { put_value(message, key, slice(values, count, "values").map(|values| Value::F64s(values.to_vec()))) }
+    unsafe {
+        put_value(message, key, slice(values, count, ("values", "count")).map(|values| Value::F64s(values.to_vec())))
+    }
 }
 
 /// Puts an array of `count` integers, which is copied. Any thread. PARK_INVALID_ARGUMENT: `key`, `count` negative or too large,
@@ -160,7 +162,9 @@ pub unsafe extern "C" fn park_message_put_i64s(
     count: i64,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { put_value(message, key, slice(values, count, "values").map(|values| Value::I64s(values.to_vec()))) }
+    unsafe {
+        put_value(message, key, slice(values, count, ("values", "count")).map(|values| Value::I64s(values.to_vec())))
+    }
 }
 
 /// The value of a key, as another kind where nothing is lost.
@@ -249,7 +253,7 @@ pub unsafe extern "C" fn park_message_get_f64s(
         // SAFETY: the caller's promise.
         let value: Vec<f64> = unsafe { get_value(message, key) }?;
         // SAFETY: the caller's promise.
-        unsafe { copy_out(&value, buffer, count, "buffer") }
+        unsafe { copy_out(&value, buffer, count, ("buffer", "count")) }
     })
 }
 
@@ -266,7 +270,7 @@ pub unsafe extern "C" fn park_message_get_i64s(
         // SAFETY: the caller's promise.
         let value: Vec<i64> = unsafe { get_value(message, key) }?;
         // SAFETY: the caller's promise.
-        unsafe { copy_out(&value, buffer, count, "buffer") }
+        unsafe { copy_out(&value, buffer, count, ("buffer", "count")) }
     })
 }
 

@@ -276,7 +276,7 @@ pub unsafe extern "C" fn park_get_text(
     length: i64,
 ) -> i64 {
     with_handler(job, |handler| {
-        super::convert::elements(buffer, length, "buffer")?;
+        super::convert::elements(buffer, length, ("buffer", "length"))?;
         // SAFETY: the caller's promise.
         let value: String = unsafe { get_one(handler, name, timeout) }?;
         // SAFETY: the caller's promise.

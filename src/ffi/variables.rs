@@ -2,7 +2,7 @@
 
 use super::callback::User;
 use super::constants::*;
-use super::convert::{elements, name, text, text_out};
+use super::convert::{elements, name, text, text_out, ArrayName};
 use super::guard::with_handler;
 use super::messages::{message_of, write_message};
 use super::signals::message_fn;
@@ -115,13 +115,14 @@ impl Place for Array<i64> {
     }
 }
 
-fn memory<T>(data: *mut T, count: i64, argument: &str) -> Result<Memory<T>> {
-    let count = elements(data, count, argument)?;
+fn memory<T>(data: *mut T, count: i64, name: ArrayName) -> Result<Memory<T>> {
+    let count = elements(data, count, name)?;
+    let (argument, size) = name;
     if data.is_null() {
         return Err(Error::argument(format!("{argument}: NULL")));
     }
     if count == 0 {
-        return Err(Error::argument(format!("{argument}: it has no element")));
+        return Err(Error::argument(format!("{size}: 0, there must be one at least")));
     }
     Ok(Memory { data, count })
 }
@@ -186,7 +187,7 @@ pub unsafe extern "C" fn park_expose_f64(
     min: f64,
     max: f64,
 ) -> c_int {
-    let place = memory(variable, 1, "variable").map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
+    let place = memory(variable, 1, ("variable", "count")).map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
     // SAFETY: the caller's promise.
     unsafe { expose(job, name, Kind::F64, place, real_limits(min, max)) }
 }
@@ -200,7 +201,7 @@ pub unsafe extern "C" fn park_expose_i64(
     min: i64,
     max: i64,
 ) -> c_int {
-    let place = memory(variable, 1, "variable").map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
+    let place = memory(variable, 1, ("variable", "count")).map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
     // SAFETY: the caller's promise.
     unsafe { expose(job, name, Kind::I64, place, integer_limits(min, max)) }
 }
@@ -209,7 +210,7 @@ pub unsafe extern "C" fn park_expose_i64(
 /// park_expose_f64.
 #[no_mangle]
 pub unsafe extern "C" fn park_expose_bool(job: *mut park_handler, name: *const c_char, variable: *mut c_int) -> c_int {
-    let place = memory(variable, 1, "variable").map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
+    let place = memory(variable, 1, ("variable", "count")).map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
     // SAFETY: the caller's promise.
     unsafe { expose(job, name, Kind::Bool, place, Ok(Limits::None)) }
 }
@@ -223,7 +224,7 @@ pub unsafe extern "C" fn park_expose_text(
     buffer: *mut c_char,
     capacity: i64,
 ) -> c_int {
-    let place = memory(buffer.cast::<u8>(), capacity, "buffer").map(|memory| {
+    let place = memory(buffer.cast::<u8>(), capacity, ("buffer", "capacity")).map(|memory| {
         let count = memory.count;
         (Box::new(memory) as Box<dyn Place>, count)
     });
@@ -242,7 +243,7 @@ pub unsafe extern "C" fn park_expose_f64s(
     min: f64,
     max: f64,
 ) -> c_int {
-    let place = memory(array, count, "array").map(|memory| {
+    let place = memory(array, count, ("array", "count")).map(|memory| {
         let count = memory.count;
         (Box::new(Array(memory)) as Box<dyn Place>, count)
     });
@@ -261,7 +262,7 @@ pub unsafe extern "C" fn park_expose_i64s(
     min: i64,
     max: i64,
 ) -> c_int {
-    let place = memory(array, count, "array").map(|memory| {
+    let place = memory(array, count, ("array", "count")).map(|memory| {
         let count = memory.count;
         (Box::new(Array(memory)) as Box<dyn Place>, count)
     });
