@@ -176,9 +176,9 @@ unsafe fn expose(
 ///
 /// Lets others read and set a real number of the job's, by requests that are served at ready points only. Any thread.
 ///
-/// `variable` must stay valid until park_unexpose or park_handler_free. `min` and `max` limit what can be set; -INFINITY and
-/// INFINITY for no limit. PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, `variable` NULL or not aligned, limits
-/// that are NaN or no range.
+/// `variable` must stay valid until park_unexpose or park_handler_free. `min` and `max` limit what can be set;
+/// -INFINITY and INFINITY for no limit. PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, `variable`
+/// NULL or not aligned, limits that are NaN or no range.
 #[no_mangle]
 pub unsafe extern "C" fn park_expose_f64(
     job: *mut park_handler,
@@ -251,8 +251,8 @@ pub unsafe extern "C" fn park_expose_f64s(
     unsafe { expose(job, name, Kind::F64s, place, real_limits(min, max)) }
 }
 
-/// Exposes an array of `count` integers, as park_expose_f64s does for real numbers. Any thread. Lifetime and statuses as in
-/// park_expose_f64s.
+/// Exposes an array of `count` integers, as park_expose_f64s does for real numbers. Any thread. Lifetime and statuses
+/// as in park_expose_f64s.
 #[no_mangle]
 pub unsafe extern "C" fn park_expose_i64s(
     job: *mut park_handler,
@@ -280,8 +280,8 @@ pub unsafe extern "C" fn park_unexpose(job: *mut park_handler, name: *const c_ch
     })
 }
 
-/// Marks a variable as read-only (`read_only` nonzero) or not: requests to set it are refused. Any thread. PARK_UNKNOWN: no
-/// such variable. PARK_INVALID_ARGUMENT: `name`.
+/// Marks a variable as read-only (`read_only` nonzero) or not: requests to set it are refused. Any thread.
+/// PARK_UNKNOWN: no such variable. PARK_INVALID_ARGUMENT: `name`.
 #[no_mangle]
 pub unsafe extern "C" fn park_variable_read_only(
     job: *mut park_handler,
@@ -295,8 +295,8 @@ pub unsafe extern "C" fn park_variable_read_only(
     })
 }
 
-/// Says what a variable is: its units and a sentence; both are copied, NULL leaves one as it is. Any thread. PARK_UNKNOWN: no
-/// such variable. PARK_INVALID_ARGUMENT: `name`, or a text that is not UTF-8.
+/// Says what a variable is: its units and a sentence; both are copied, NULL leaves one as it is. Any thread.
+/// PARK_UNKNOWN: no such variable. PARK_INVALID_ARGUMENT: `name`, or a text that is not UTF-8.
 #[no_mangle]
 pub unsafe extern "C" fn park_variable_describe(
     job: *mut park_handler,
@@ -349,9 +349,9 @@ pub extern "C" fn park_variable_count(job: *mut park_handler) -> i64 {
     with_handler(job, |handler| Ok(handler.variables().count() as i64))
 }
 
-/// The name of the variable at `index`, from 0 on in the order in which they were exposed, as text out: returns its length
-/// without the NUL, writes at most `length` bytes with the NUL. Any thread. PARK_UNKNOWN: there is none at `index`.
-/// PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
+/// The name of the variable at `index`, from 0 on in the order in which they were exposed, as text out: returns its
+/// length without the NUL, writes at most `length` bytes with the NUL. Any thread. PARK_UNKNOWN: there is none at
+/// `index`. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
 #[no_mangle]
 pub unsafe extern "C" fn park_variable_name(
     job: *mut park_handler,
@@ -367,9 +367,9 @@ pub unsafe extern "C" fn park_variable_name(
     })
 }
 
-/// Fills a message of the caller's with what is known of a variable: "type" (PARK_F64, ...), "count" (elements; bytes of a
-/// text's buffer), "min" and "max" where it has limits, "read_only", "units", "description". Any thread. PARK_UNKNOWN: no
-/// such variable. PARK_INVALID_ARGUMENT: `name`. PARK_INVALID_HANDLE also for `out_info`.
+/// Fills a message of the caller's with what is known of a variable: "type" (PARK_F64, ...), "count" (elements; bytes
+/// of a text's buffer), "min" and "max" where it has limits, "read_only", "units", "description". Any thread.
+/// PARK_UNKNOWN: no such variable. PARK_INVALID_ARGUMENT: `name`. PARK_INVALID_HANDLE also for `out_info`.
 #[no_mangle]
 pub unsafe extern "C" fn park_variable_info(
     job: *mut park_handler,
