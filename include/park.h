@@ -747,7 +747,8 @@ int park_checkpoint_done(park_handler *job, int ok);
  * Asks the job for PARK_PAUSE, PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP, without a reply. Any thread,
  * and POSIX signal handlers: it takes no lock and keeps errno.
  *
- * The loop sees it at its next ready point. Before the first run it counts for that run. Abort and stop let a paused
+ * The loop sees it at its next ready point. It takes effect at once, ahead of requests that wait: a PARK_RESUME by
+ * signal can pass a PARK_PAUSE by request. Before the first run it counts for that run. Abort and stop let a paused
  * job go on to its end, and stay until the run ends. PARK_EXPIRED: the run has ended. PARK_INVALID_ARGUMENT: `signal`
  * is none of these (no text is kept for it, nor for PARK_INVALID_HANDLE and PARK_EXPIRED: that would take a lock).
  */
