@@ -171,7 +171,7 @@ impl Handler {
         for check in checks {
             self.call(check, &accepted)?;
         }
-        self.variables.write(&accepted);
+        self.variables.write(&accepted)?;
         Ok(Message::default())
     }
 
