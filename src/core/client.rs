@@ -3,10 +3,8 @@
 use super::bell::{Bell, LINGER};
 use super::event::{Event, Kind};
 use super::status::{Error, Result, Status};
-use super::sync::{Arc, Mutex, Ordering};
-use crate::sys::Flag;
+use super::sync::{sleep, Arc, AtomicBool, Flag, Mutex, Ordering};
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// Called with an event; nonzero asks the job to stop.
@@ -202,7 +200,7 @@ impl Client {
                 return Next::Nothing;
             }
             if std::mem::replace(&mut self.queue.lock().lively, false) {
-                std::thread::sleep(left.map_or(LINGER, |left| left.min(LINGER)));
+                sleep(left.map_or(LINGER, |left| left.min(LINGER)));
             } else {
                 self.bell.sleep(ticket, deadline);
             }
@@ -226,13 +224,14 @@ impl Client {
 
     pub(crate) fn set_notify(&self, notify: NotifyFn) {
         let notify = Arc::new(notify);
+        // The one before it is dropped, with its user data, after the lock is free.
+        let before = self.notify.lock().replace(notify.clone());
+        drop(before);
+        // Looked at afterwards: an event that comes from here on tells the new one.
         let waiting = {
             let queue = self.queue.lock();
             !queue.is_empty() || queue.cut_off || queue.closed
         };
-        // The one before it is dropped, with its user data, after the lock is free.
-        let before = self.notify.lock().replace(notify.clone());
-        drop(before);
         if waiting {
             notify();
         }

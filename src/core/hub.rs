@@ -22,6 +22,8 @@ struct State {
     sequence: u64,
     units: Option<Arc<str>>,
     best: Option<Best>,
+    /// The best was kept back, for improved_delta's sake.
+    best_waits: bool,
     spares: Vec<Bytes>,
     /// A run has begun, now or earlier: a client that comes from now on comes late.
     begun: bool,
@@ -106,6 +108,7 @@ impl Hub {
             sequence: 0,
             units: None,
             best: None,
+            best_waits: false,
             spares: Vec::new(),
             begun: false,
             closed: false,
@@ -158,14 +161,33 @@ impl Hub {
         state.hand_out(make())
     }
 
-    /// Keeps a new best, and hands it out unless it is to wait.
+    /// Keeps a new best, and hands it out unless it is to wait. The first that waits is told to the service thread:
+    /// it must know when to look again.
     pub(crate) fn improve(&self, value: f64, bytes: &[u8], now: bool, make: impl FnOnce() -> Event) -> ToTell {
         let mut state = self.lock();
         state.keep_best(value, bytes);
-        if !now || !state.is_wanted(Kind::Improved) {
+        let waited = std::mem::replace(&mut state.best_waits, !now);
+        if !now {
+            return ToTell { service: !waited, ..ToTell::default() };
+        }
+        if !state.is_wanted(Kind::Improved) {
             return ToTell::default();
         }
         state.hand_out(make())
+    }
+
+    pub(crate) fn best_waits(&self) -> bool {
+        self.lock().best_waits
+    }
+
+    /// Hands out the best that was kept back. `None`: there was none. One step: else the service thread could take
+    /// it, and hand it out only after the final event.
+    pub(crate) fn flush(&self, make: impl FnOnce() -> Event) -> Option<ToTell> {
+        let mut state = self.lock();
+        if !std::mem::take(&mut state.best_waits) {
+            return None;
+        }
+        Some(if state.is_wanted(Kind::Improved) { state.hand_out(make()) } else { ToTell::default() })
     }
 
     pub(crate) fn best(&self) -> Option<Best> {
@@ -174,7 +196,11 @@ impl Hub {
 
     /// Forgets the best of an earlier run.
     pub(crate) fn forget_best(&self) {
-        let before = self.lock().best.take();
+        let before = {
+            let mut state = self.lock();
+            state.best_waits = false;
+            state.best.take()
+        };
         drop(before);
     }
 

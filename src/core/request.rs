@@ -1,6 +1,6 @@
 //! Requests: how one is sent, and how each kind is served.
 
-use super::attention::{has_ended, Signal, MAIL};
+use super::attention::{has_ended, Signal};
 use super::event::Level;
 use super::handler::Handler;
 use super::inbox::{Ask, Request};
@@ -66,8 +66,7 @@ impl Handler {
 
     /// Leaves a request to the next ready point.
     fn delay(&self, request: Request) {
-        self.inbox.push(request);
-        self.attention().raise(MAIL);
+        self.inbox.push(request, &self.attention());
     }
 
     /// What can be done or refused at once.
