@@ -39,7 +39,7 @@ pub(crate) const STOP: u32 = 1 << 4;
 pub(crate) const EVERY_PROGRESS: u32 = 1 << 5;
 pub(crate) const EVERY_CHECKPOINT: u32 = 1 << 6;
 /// The computation thread is halted by a pause. Set and cleared by that thread alone.
-const HALTED: u32 = 1 << 7;
+pub(crate) const HALTED: u32 = 1 << 7;
 
 // Edges.
 pub(crate) const CHECKPOINT: u32 = 1 << 8;

@@ -3,7 +3,7 @@
 use super::client::{Client, Place};
 use super::event::{Bytes, Event, Kind};
 use super::status::{Error, Result, Status};
-use super::sync::{Arc, Mutex, MutexGuard};
+use super::sync::{coarse_time, Arc, Mutex, MutexGuard};
 use std::collections::VecDeque;
 
 /// A copy of this size takes less than a microsecond.
@@ -24,6 +24,8 @@ struct State {
     sequence: u64,
     units: Option<Arc<str>>,
     best: Option<Best>,
+    /// The best was kept back, for improved_delta's sake.
+    best_waits: bool,
     spares: Spares,
     /// A run has begun, now or earlier: a client that comes from now on comes late.
     begun: bool,
@@ -49,7 +51,7 @@ impl State {
     fn stamp(&mut self, mut event: Event) -> Event {
         self.sequence += 1;
         event.sequence = self.sequence;
-        event.time = crate::sys::coarse_time();
+        event.time = coarse_time();
         event.units.clone_from(&self.units);
         if event.value.is_none() {
             event.value = self.best.as_ref().map(|best| best.value);
@@ -131,6 +133,7 @@ impl Hub {
             sequence: 0,
             units: None,
             best: None,
+            best_waits: false,
             spares: Spares(VecDeque::new()),
             begun: false,
             closed: false,
@@ -190,7 +193,8 @@ impl Hub {
         state.hand_out(make())
     }
 
-    /// Keeps a new best, and hands it out unless it is to wait.
+    /// Keeps a new best, and hands it out unless it is to wait. The first that waits is told to the service thread:
+    /// it must know when to look again.
     pub(crate) fn improve(&self, value: f64, bytes: &[u8], now: bool, make: impl FnOnce() -> Event) -> ToTell {
         let mut state = self.lock();
         let spare = state.spares.take(bytes.len());
@@ -206,10 +210,28 @@ impl Hub {
         if let Some(before) = state.best.replace(Best { value, bytes: copy }) {
             state.spares.keep(before.bytes);
         }
-        if !now || !state.is_wanted(Kind::Improved) {
+        let waited = std::mem::replace(&mut state.best_waits, !now);
+        if !now {
+            return ToTell { service: !waited, ..ToTell::default() };
+        }
+        if !state.is_wanted(Kind::Improved) {
             return ToTell::default();
         }
         state.hand_out(make())
+    }
+
+    pub(crate) fn best_waits(&self) -> bool {
+        self.lock_patiently().best_waits
+    }
+
+    /// Hands out the best that was kept back. `None`: there was none. One step: else the service thread could take
+    /// it, and hand it out only after the final event.
+    pub(crate) fn flush(&self, make: impl FnOnce() -> Event) -> Option<ToTell> {
+        let mut state = self.lock_patiently();
+        if !std::mem::take(&mut state.best_waits) {
+            return None;
+        }
+        Some(if state.is_wanted(Kind::Improved) { state.hand_out(make()) } else { ToTell::default() })
     }
 
     pub(crate) fn best(&self) -> Option<Best> {
@@ -218,7 +240,11 @@ impl Hub {
 
     /// Forgets the best of an earlier run.
     pub(crate) fn forget_best(&self) {
-        let before = self.lock_patiently().best.take();
+        let before = {
+            let mut state = self.lock_patiently();
+            state.best_waits = false;
+            state.best.take()
+        };
         drop(before);
     }
 
