@@ -87,7 +87,10 @@ add build/library "$cargo_plain"
 pass 1
 add build/asan "$cargo_asan && ln -sf libpark.so $(library asan)/libpark.so.0"
 add cargo/test "cargo test"
-add cargo/loom "RUSTFLAGS='--cfg loom' cargo test --release --lib loom --target-dir build/loom"
+for tool in loom shuttle; do
+    add cargo/$tool "SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test --profile model --lib $tool --target-dir build/$tool"
+    add cargo/$tool-weakened "tests/weaken.py $tool"
+done
 add cargo/clippy "cargo clippy --all-targets -- -D warnings"
 add cargo/fmt "cargo fmt --check"
 add cargo/doc "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items"
