@@ -1,5 +1,10 @@
 /* Checks for the tests in C and C++. Each test runs in a process of its own: a crash, a hang or a failed check ends
- * that test and no other. `./program` runs all tests, `./program NAME` runs one, in this very process. */
+ * that test and no other. `./program` runs all tests, `./program NAME` runs one, in this very process.
+ *
+ *   cc -std=c11 -g -pthread -Iinclude -Itests tests/signals.c -Ltarget/release -lpark -lm -Wl,-rpath,$PWD/target/release
+ *
+ * PARK_TEST_UNDER names the program that owns time and memory (valgrind, asan, tsan); PARK_TEST_SCALE divides the long loops;
+ * PARK_TEST_PATIENCE is how many seconds a test waits for what must come. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -119,7 +124,11 @@ static inline void check_leave(void)
 }
 
 /* Waits for what another thread brings about. A hang fails here, with the place, before the watchdog barks. */
-static inline double check_patience(void) { return strcmp(check_under(), "") == 0 ? 50.0 : 250.0; }
+static inline double check_patience(void)
+{
+    const char *patience = getenv("PARK_TEST_PATIENCE");
+    return patience ? atof(patience) : *check_under() ? 250.0 : 50.0;
+}
 #define WAIT_UNTIL(condition) do { \
         double check_began = now(); \
         while (!(condition)) { \

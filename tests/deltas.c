@@ -214,13 +214,50 @@ TEST(a_best_that_waits_is_told_when_its_time_has_come)
         CHECK_EQ(park_ready(job), PARK_OK);
         if (park_next_event(client, 0.001, &event) != PARK_OK) continue;
         CHECK_EQ(park_event_kind(event), PARK_EVENT_IMPROVED);
-        CHECK(park_event_value(event) < last);
+        CHECK(park_event_value(event) <= last);
         last = park_event_value(event);
         times++;
         CHECK_EQ(park_event_free(event), PARK_OK);
     }
     CHECK(times <= 10);
     CHECK_EQ(park_detach(job), PARK_OK);
+    CHECK_EQ(park_client_free(client), PARK_OK);
+    CHECK_EQ(park_handler_free(job), PARK_OK);
+}
+
+TEST(a_best_that_waits_never_comes_after_the_end)
+{
+    long round;
+    int before = PARK_EVENT_COMPLETE;
+    double best = 0;
+    park_event *event;
+    park_handler *job = new_job();
+    park_client *client = park_client_new(job, ENDS | PARK_EVENT_START);
+    CHECK_EQ(park_set_delta(job, PARK_IMPROVED_DELTA, 0.0003), PARK_OK);         /* due at about the end of each run */
+    for (round = 0; round < scaled(3000); round++) {
+        double until;
+        CHECK_EQ(park_attach(job), PARK_OK);
+        CHECK_EQ(park_improved(job, 2, NULL, 0), PARK_OK);
+        CHECK_EQ(park_improved(job, 1, NULL, 0), PARK_OK);
+        for (until = now() + 0.0001 + 1e-6 * (double)(round % 400); now() < until;) {}
+        CHECK_EQ(park_ready(job), PARK_OK);
+        CHECK_EQ(park_detach(job), PARK_OK);
+        while (park_next_event(client, 0, &event) == PARK_OK) {
+            int kind = park_event_kind(event);
+            if (kind == PARK_EVENT_START) CHECK_EQ(before, PARK_EVENT_COMPLETE);
+            if (kind == PARK_EVENT_IMPROVED) {
+                CHECK(before != PARK_EVENT_COMPLETE);
+                best = park_event_value(event);
+                CHECK(best >= 1);
+            }
+            if (kind == PARK_EVENT_COMPLETE) {
+                CHECK_EQ(before, PARK_EVENT_IMPROVED);
+                CHECK_REAL(best, 1);
+            }
+            before = kind;
+            CHECK_EQ(park_event_free(event), PARK_OK);
+        }
+    }
     CHECK_EQ(park_client_free(client), PARK_OK);
     CHECK_EQ(park_handler_free(job), PARK_OK);
 }
@@ -440,6 +477,7 @@ static const struct check_test tests[] = {
     CASE(improved_delta_0_tells_each),
     CASE(the_last_best_is_told_before_the_end_whatever_the_end),
     CASE(a_best_that_waits_is_told_when_its_time_has_come),
+    CASE(a_best_that_waits_never_comes_after_the_end),
     CASE(the_best_can_be_read_back_also_after_an_abort),
     CASE(checkpoint_delta_decides_how_often_the_callback_saves),
     CASE(a_checkpoint_callback_that_is_replaced_is_destroyed_once),

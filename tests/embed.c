@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <fenv.h>
+#include <math.h>
 #include <sys/stat.h>
 
 /* Handlers are independent. */
@@ -139,6 +141,59 @@ TEST(it_prints_nothing_by_itself)
     close(file);
     close(out);
     close(err);
+}
+
+#define FAULTS (FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW)
+
+static atomic_int traps_set;
+
+static int loop_with_traps(park_handler *job, void *request)
+{
+    int status, again;
+    feclearexcept(FE_ALL_EXCEPT);
+    feenableexcept(FAULTS);                               /* as gfortran -ffpe-trap does */
+    atomic_store(&traps_set, 1);
+    for (again = 0; again < 20; again++) {
+        CHECK_EQ(park_progress(job, again % 3, again % 2), PARK_OK);
+        CHECK_EQ(park_ready(job), PARK_OK);
+    }
+    CHECK(park_improved(job, (double)NAN, NULL, 0) < 0);
+    CHECK_EQ(park_progress(job, 1e308, 1e-308), PARK_OK);
+    CHECK_EQ(park_ready(job), PARK_OK);
+    status = run_loop(job, request);
+    CHECK_EQ(fetestexcept(FAULTS), 0);
+    fedisableexcept(FAULTS);
+    return status;
+}
+
+TEST(a_loop_that_traps_floating_point_faults_meets_none_of_parks)
+{
+    struct loop loop = { 0 };
+    double x = 0, xs[2] = { 0, 0 }, big[2] = { 1e300, -1e300 };
+    int64_t n = 0, ns[2] = { 0, 0 };
+    park_message *message = park_message_new(NULL);
+    park_handler *job = new_job();
+    CHECK_EQ(park_set_delta(job, PARK_PROGRESS_DELTA, 0), PARK_OK);
+    CHECK_EQ(park_expose_f64(job, "x", &x, -INFINITY, INFINITY), PARK_OK);
+    CHECK_EQ(park_expose_i64(job, "n", &n, INT64_MIN, INT64_MAX), PARK_OK);
+    CHECK_EQ(park_expose_f64s(job, "xs", xs, 2, -1, 1), PARK_OK);
+    CHECK_EQ(park_expose_i64s(job, "ns", ns, 2, -1, 1), PARK_OK);
+    CHECK_EQ(park_start(job, loop_with_traps, &loop, NULL, 0), PARK_OK);
+    WAIT_UNTIL(atomic_load(&traps_set));
+    CHECK(park_set_f64(job, "n", 1e30, LONG_TIME) < 0);
+    CHECK(park_set_f64(job, "n", NAN, LONG_TIME) < 0);
+    CHECK(park_set_f64(job, "x", NAN, LONG_TIME) < 0);
+    CHECK(park_set_f64(job, "x", INFINITY, LONG_TIME) < 0);
+    CHECK(park_set_i64(job, "x", INT64_MAX, LONG_TIME) < 0);
+    CHECK_EQ(park_message_put_f64s(message, "ns", big, 2), PARK_OK);
+    CHECK(park_ask(job, PARK_SET, message, LONG_TIME, NULL) < 0);
+    CHECK_EQ(park_set_f64(job, "progress_delta", 1e-300, LONG_TIME), PARK_OK);
+    CHECK_EQ(park_set_f64(job, "checkpoint_delta", 1e300, LONG_TIME), PARK_OK);
+    CHECK_EQ(park_ask(job, PARK_PAUSE, NULL, LONG_TIME, NULL), PARK_OK);
+    CHECK_EQ(park_signal(job, PARK_RESUME), PARK_OK);
+    wait_iterations(&loop, 20);
+    CHECK_EQ(park_message_free(message), PARK_OK);
+    end_loop(job, &loop);
 }
 
 /* A line of /proc/.../status as a number of base 16. */
@@ -382,6 +437,7 @@ static const struct check_test tests[] = {
     CASE(two_jobs_run_side_by_side),
     CASE(one_thread_may_compute_for_two),
     CASE(it_prints_nothing_by_itself),
+    CASE(a_loop_that_traps_floating_point_faults_meets_none_of_parks),
     CASE(it_installs_no_signal_handlers),
     CASE(its_threads_take_no_signal_that_is_meant_for_the_program),
     CASE(it_leaves_no_threads_and_no_files_behind),

@@ -92,7 +92,10 @@ fi
 # No test at all is no success.
 some_pass="tee build/tests/cargo.out && grep -q 'test result: ok. [1-9]' build/tests/cargo.out"
 add cargo/test "set -o pipefail; cargo test 2>&1 | $some_pass"
-add cargo/loom "set -o pipefail; RUSTFLAGS='--cfg loom' cargo test --release --lib loom --target-dir build/loom 2>&1 | $some_pass"
+for tool in loom shuttle; do
+    add cargo/$tool "set -o pipefail; SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test --profile model --lib $tool --target-dir build/$tool 2>&1 | $some_pass"
+    add cargo/$tool-weakened "tests/weaken.py $tool"
+done
 add cargo/clippy "cargo clippy --all-targets -- -D warnings"
 add cargo/fmt "cargo fmt --check"
 add cargo/doc "RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --document-private-items"

@@ -196,7 +196,7 @@ TEST(a_signal_that_is_asked_for_is_answered)
     CHECK_EQ(park_on_checkpoint(job, count_saves, &saves, NULL), PARK_OK);
     CHECK_EQ(park_start(job, run_loop, &loop, NULL, 0), PARK_OK);
     CHECK_EQ(park_ask(job, PARK_PAUSE, NULL, LONG_TIME, NULL), PARK_OK);
-    WAIT_UNTIL(park_state(job) == PARK_STATE_PAUSED);
+    CHECK_EQ(park_state(job), PARK_STATE_PAUSED);         /* the answer came when it was halted */
     CHECK_EQ(park_ask(job, PARK_CHECKPOINT, NULL, LONG_TIME, NULL), PARK_OK);
     CHECK_EQ(atomic_load(&saves), 1);                     /* the answer came when it was saved */
     CHECK_EQ(park_state(job), PARK_STATE_PAUSED);

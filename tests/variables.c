@@ -456,6 +456,36 @@ TEST(a_check_compares_the_new_values)
     CHECK_REAL(other, 2);
 }
 
+/* Checks that pull the rug: they take the variable back, and the second one gives another, shorter one. */
+static char guarded[8];
+
+static int take_it_back(park_handler *job, const park_message *request, park_message *reply, void *user)
+{
+    (void)request;
+    (void)reply;
+    CHECK_EQ(park_unexpose(job, "text"), PARK_OK);
+    if (user) CHECK_EQ(park_expose_text(job, "text", guarded, 4), PARK_OK);
+    return 0;
+}
+
+TEST(a_variable_that_was_taken_back_meanwhile_is_not_written)
+{
+    char text[16] = "before";
+    struct loop loop = { 0 };
+    park_handler *job = new_job();
+    memset(guarded, '#', sizeof guarded);
+    CHECK_EQ(park_expose_text(job, "text", text, sizeof text), PARK_OK);
+    CHECK_EQ(park_variable_check(job, "text", take_it_back, NULL, NULL), PARK_OK);
+    CHECK_EQ(park_start(job, run_loop, &loop, NULL, 0), PARK_OK);
+    CHECK(park_set_text(job, "text", "after", LONG_TIME) < 0);          /* not done: so not said to be done */
+    CHECK_EQ(park_expose_text(job, "text", text, sizeof text), PARK_OK);
+    CHECK_EQ(park_variable_check(job, "text", take_it_back, text, NULL), PARK_OK);
+    CHECK(park_set_text(job, "text", "after all", LONG_TIME) < 0);      /* too long for the one that is there now */
+    end_loop(job, &loop);
+    CHECK_TEXT(text, "before");
+    CHECK(memcmp(guarded, "########", 8) == 0);
+}
+
 struct sleeper { struct gate gate; struct loop loop; };
 
 static int sleep_then_loop(park_handler *job, void *request)
@@ -503,14 +533,27 @@ TEST(in_one_set_the_deltas_apply_at_once_and_the_variables_at_the_ready_point)
     CHECK_REAL(alpha, 0.3);
 }
 
+static int never(park_handler *job, const park_message *request, park_message *reply, void *user)
+{
+    (void)job;
+    (void)request;
+    (void)reply;
+    (void)user;
+    return 1;
+}
+
 TEST(when_a_set_is_refused_the_deltas_are_as_they_were)
 {
     struct loop loop = { 0 };
-    double alpha = 0.1;
+    double alpha = 0.1, beta = 0.2;
     park_message *message;
     park_handler *job = new_job();
     CHECK_EQ(park_expose_f64(job, "alpha", &alpha, 0, 0.5), PARK_OK);
     CHECK_EQ(park_start(job, run_loop, &loop, NULL, 0), PARK_OK);
+    CHECK_EQ(park_expose_f64(job, "beta", &beta, 0, 0.5), PARK_OK);
+    CHECK_EQ(park_variable_check(job, "beta", never, NULL, NULL), PARK_OK);
+    CHECK_EQ(set_both(job, "progress_delta", 0.25, "beta", 0.3), PARK_REFUSED);      /* late, at the ready point */
+    CHECK_REAL(park_delta(job, PARK_PROGRESS_DELTA), 1);
     CHECK_EQ(set_both(job, "progress_delta", 0.25, "alpha", 9), PARK_REFUSED);
     CHECK_EQ(set_both(job, "progress_delta", 0.25, "nobody", 9), PARK_UNKNOWN);
     CHECK_EQ(set_both(job, "progress_delta", 0.25, "improved_delta", -1), PARK_INVALID_ARGUMENT);
@@ -671,6 +714,7 @@ static const struct check_test tests[] = {
     CASE(limits_that_are_none_are_refused),
     CASE(several_values_are_set_all_or_none),
     CASE(a_check_compares_the_new_values),
+    CASE(a_variable_that_was_taken_back_meanwhile_is_not_written),
     CASE(in_one_set_the_deltas_apply_at_once_and_the_variables_at_the_ready_point),
     CASE(when_a_set_is_refused_the_deltas_are_as_they_were),
     CASE(a_paused_job_is_still_steered),

@@ -101,8 +101,8 @@ impl Attention<'_> {
     /// Changes the control word, raises attention, and wakes the computation thread when it is halted.
     /// `None` from `change` leaves all as it is. Returns whether there was a change.
     fn change(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
-        // AcqRel: what the caller prepared is seen by the thread that takes the bits, and the other way round.
-        match self.control.fetch_update(Ordering::AcqRel, Ordering::Acquire, change) {
+        // Release: what the caller prepared is seen by the thread that finds the bits. Nothing is read by them here.
+        match self.control.fetch_update(Ordering::Release, Ordering::Relaxed, change) {
             Err(_) => false,
             Ok(before) => {
                 self.raise_attention();
@@ -136,8 +136,8 @@ impl Attention<'_> {
 
     /// Takes the edges that are up. Computation thread.
     pub(crate) fn take_edges(&self) -> u32 {
-        // AcqRel: what the raisers prepared is seen from here on.
-        self.control.fetch_and(!EDGES, Ordering::AcqRel)
+        // Acquire: what the raisers prepared is seen from here on.
+        self.control.fetch_and(!EDGES, Ordering::Acquire)
     }
 
     /// Lowers attention unless something is pending. Returns what the control word holds. Computation thread.
@@ -176,11 +176,13 @@ impl Attention<'_> {
 
     /// Says that the computation thread is halted, or goes on.
     pub(crate) fn set_halted(&self, halted: bool) {
-        // AcqRel: as in `change`; nobody sleeps on it but this thread.
+        // Nobody sleeps on it but this thread, so nobody is woken.
         if halted {
-            self.control.fetch_or(HALTED, Ordering::AcqRel);
+            // Release: who finds it halted finds what it did before.
+            self.control.fetch_or(HALTED, Ordering::Release);
         } else {
-            self.control.fetch_and(!HALTED, Ordering::AcqRel);
+            // Relaxed: it says nothing but itself.
+            self.control.fetch_and(!HALTED, Ordering::Relaxed);
         }
     }
 

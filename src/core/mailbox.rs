@@ -5,7 +5,8 @@
 //!
 //! A mailbox that is closed loses no task either: who sends leaves the task and then looks whether it is closed; the
 //! thread sees that it is closed and then looks for tasks, for the last time. With the fences between, at least one of
-//! the two sees what the other did.
+//! the two sees what the other did. (The models show the order of the steps. The fences they cannot: their queue is a
+//! mutex, which orders more than crossbeam's channel promises.)
 
 use super::bell::{Bell, LINGER};
 use super::sync::{fence, sleep, AtomicBool, Ordering, Queue};

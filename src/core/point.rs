@@ -59,3 +59,68 @@ pub(crate) fn pass(attention: &Attention<'_>, computation: &mut impl Computation
     attention.settle();
     verdict
 }
+
+#[cfg(all(test, not(model)))]
+mod tests {
+    use super::super::attention::{Signal, CHECKPOINT, MAIL};
+    use super::super::sync::{AtomicU64, Futex};
+    use super::*;
+
+    /// Requests that wait, and a sender of signals that never stops.
+    struct Flooded<'a> {
+        attention: Attention<'a>,
+        waiting: usize,
+        signals: bool,
+        served: usize,
+    }
+
+    impl Computation for Flooded<'_> {
+        fn serve(&mut self, edges: u32, room: &mut usize) {
+            if edges & MAIL != 0 {
+                let now = self.waiting.min(*room);
+                (self.waiting, *room, self.served) = (self.waiting - now, *room - now, self.served + now);
+                match self.waiting {
+                    0 => drop(self.attention.signal(Signal::Resume)),
+                    _ => self.attention.raise(MAIL),
+                }
+            }
+            if edges & CHECKPOINT != 0 && self.signals {
+                self.attention.signal(Signal::Checkpoint);
+            }
+        }
+        fn verdict(&mut self, _control: u32) -> Status {
+            Status::Ok
+        }
+        fn can_halt(&self) -> bool {
+            true
+        }
+        fn halted(&mut self) {}
+        fn goes_on(&mut self) {}
+    }
+
+    fn flooded(pauses: bool, waiting: usize, signals: bool) -> usize {
+        let (word, control) = (AtomicU64::new(1 << 63), Futex::new(0));
+        let attention = Attention { word: &word, control: &control };
+        attention.begin();
+        if pauses {
+            attention.signal(Signal::Pause);
+        }
+        if signals {
+            attention.signal(Signal::Checkpoint);
+        }
+        let mut computation = Flooded { attention, waiting, signals, served: 0 };
+        pass(&attention, &mut computation);
+        computation.served
+    }
+
+    #[test]
+    fn a_flood_does_not_hold_the_loop() {
+        assert_eq!(flooded(false, 3 * MOST_REQUESTS, false), MOST_REQUESTS);
+        assert_eq!(flooded(false, 1, true), 1);
+    }
+
+    #[test]
+    fn a_halted_computation_serves_all_that_waits() {
+        assert_eq!(flooded(true, 3 * MOST_REQUESTS, false), 3 * MOST_REQUESTS);
+    }
+}
