@@ -760,7 +760,8 @@ int park_signal(park_handler *job, int signal);
  *
  * `request` is one of PARK_PAUSE to PARK_MESSAGE. `message` is copied; it may be NULL for signals and PARK_GET. A
  * message whose name has a handler by park_on_signal is served at once on the service thread; everything else at the
- * next ready point, in the order sent, also while paused. Deltas in a PARK_SET apply at once; variables at the ready
+ * next ready point, in the order sent, also while paused. PARK_PAUSE and PARK_RESUME are answered when the loop has halted, or
+ * goes on. Deltas in a PARK_SET apply at once; variables at the ready
  * point; when something is refused, none of them. `out_reply`, unless NULL, is a message of the caller's: it is
  * emptied and filled with the reply's values, on a refusal with the text "reason".
  *
@@ -771,7 +772,11 @@ int park_signal(park_handler *job, int signal);
  * would wait for itself. PARK_INVALID_ARGUMENT: `request`, `timeout`, a message that is missing, empty or without
  * name.
  */
-int park_ask(park_handler *job, int request, const park_message *message, double timeout, park_message *out_reply);
+int park_ask(park_handler *job,
+             int request,
+             const park_message *message,
+             double timeout,
+             park_message *out_reply);
 
 /**
  * Sends a request as park_ask does, returns at once, and hands the one reply to `fn` on the service thread (while the
