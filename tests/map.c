@@ -196,12 +196,12 @@ TEST(an_item_that_fails_is_tried_again)
     done(job);
 }
 
-struct signal_later { park_handler *job; double after; int signal; struct slow *slow; int begun_then; };
+struct signal_later { park_handler *job; int after, signal; struct slow *slow; int begun_then; };
 
 static void *signals_later(void *argument)
 {
     struct signal_later *later = argument;
-    nap(later->after);
+    WAIT_UNTIL(later->slow->begun > later->after);
     CHECK_EQ(park_signal(later->job, later->signal), PARK_OK);
     later->begun_then = later->slow->begun;
     return NULL;
@@ -218,7 +218,7 @@ static void ends_early(int signal, int expected)
     park_handler *job = attached(2);
     park_options *options = park_options_new();
     CHECK_EQ(park_options_statuses(options, statuses, N), PARK_OK);
-    later.job = job; later.after = 0.05; later.signal = signal; later.slow = &slow;
+    later.job = job; later.after = 50; later.signal = signal; later.slow = &slow;
     thread = spawn(signals_later, &later);
     CHECK_EQ(park_map_with(job, options, slow_item, &slow, NULL, 0, NULL, 0, N), expected);
     join(thread);
@@ -254,7 +254,7 @@ TEST(a_stop_does_not_tear_a_map_of_a_job_that_saves)
     pthread_t thread;
     park_handler *job = attached(2);
     CHECK_EQ(park_on_checkpoint(job, save, &slow, NULL), PARK_OK);
-    later.job = job; later.after = 0.01; later.signal = PARK_STOP; later.slow = &slow;
+    later.job = job; later.after = 10; later.signal = PARK_STOP; later.slow = &slow;
     thread = spawn(signals_later, &later);
     CHECK_EQ(park_map(job, slow_item, &slow, NULL, 0, NULL, 0, 100), PARK_OK);
     join(thread);
@@ -275,7 +275,7 @@ TEST(unless_it_is_fit_for_a_checkpoint_between_its_items)
     park_options *options = park_options_new();
     CHECK_EQ(park_options_set(options, PARK_OPTION_CHECKPOINTS, 1), PARK_OK);
     CHECK_EQ(park_on_checkpoint(job, save, &slow, NULL), PARK_OK);
-    later.job = job; later.after = 0.01; later.signal = PARK_STOP; later.slow = &slow;
+    later.job = job; later.after = 10; later.signal = PARK_STOP; later.slow = &slow;
     thread = spawn(signals_later, &later);
     CHECK_EQ(park_map_with(job, options, slow_item, &slow, NULL, 0, NULL, 0, 100000), PARK_STOPPED);
     join(thread);
