@@ -949,7 +949,8 @@ int park_options_set(park_options *options,
 
 /**
  * Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the ones before.
- * Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map uses them.
+ * Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map uses them; at once when
+ * this fails. Statuses: PARK_OK, or those of every function.
  */
 int park_options_hooks(park_options *options,
                        park_enter_fn enter,

@@ -124,7 +124,8 @@ pub extern "C" fn park_options_set(options: *mut park_options, which: c_int, val
 }
 
 /// Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the ones before.
-/// Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map uses them.
+/// Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map uses them; at once when
+/// this fails. Statuses: PARK_OK, or those of every function.
 #[no_mangle]
 pub unsafe extern "C" fn park_options_hooks(
     options: *mut park_options,
