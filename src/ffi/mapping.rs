@@ -16,10 +16,10 @@ use std::sync::{Arc, OnceLock};
 
 /// ======== Maps ========
 ///
-/// Calls `fn` for each item from 0 to `n` - 1, on this thread and on the job's workers at once. Item i reads at `in`
-/// + i `in_stride` and writes at `out` + i `out_stride`; strides are bytes, 0 is allowed, and either array may be
-/// NULL. Computation thread outside callbacks, or inside an item of another map of this job, on whatever thread that
-/// is.
+/// Calls `fn` for each of `n` items, counted from 0, on this thread and on the job's workers at once. Item i reads
+/// at `in` plus i times `in_stride`, and writes at `out` plus i times `out_stride`; strides are bytes, 0 is allowed,
+/// and either array may be NULL. Computation thread outside callbacks, or inside an item of another map of this job,
+/// on whatever thread that is.
 ///
 /// All is done when it returns 0. Which thread does which item is not known beforehand; what each item gets is, so
 /// the results are the same bits with any number of threads, if `fn` depends on its arguments only. How much a
