@@ -721,7 +721,7 @@ TEST(a_storm_loses_no_item_and_does_none_twice)
     static int statuses[MOST];
     struct storm storm;
     unsigned random = 12345;
-    long map, maps = scaled(getenv("PARK_CAMPAIGN") ? 1000000 : 20000);
+    long map, maps = scaled(getenv("PARK_CAMPAIGN") ? 100000 : 20000);
     pthread_t thread;
     park_handler *job = NULL;
     park_options *options = park_options_new();

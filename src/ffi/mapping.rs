@@ -3,7 +3,7 @@
 use super::callback::function;
 use super::constants::*;
 use super::convert::{check_out, choice};
-use super::guard::with_handler;
+use super::guard::{with_handler, with_mapping};
 use super::items::{Common, For, Map};
 use super::options::{given, Given, Memory};
 use crate::core::event::Level;
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn park_map_with(
     out_stride: i64,
     n: i64,
 ) -> c_int {
-    with_handler(job, |handler| {
+    with_mapping(job, |handler| {
         let call = function(r#fn, "fn")?;
         let count = count(n)?;
         let input_stride = stride(r#in, in_stride, count, "in")?;
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn park_for_with(
     r#fn: park_for_fn,
     user: *mut c_void,
 ) -> c_int {
-    with_handler(job, |handler| {
+    with_mapping(job, |handler| {
         let call = function(r#fn, "fn")?;
         if end < begin {
             return Err(Error::argument(format!("end: {end} is below begin, {begin}")));
