@@ -250,6 +250,6 @@ pub type park_reply_fn = Option<
     unsafe extern "C-unwind" fn(job: *mut park_handler, status: c_int, reply: *const park_message, user: *mut c_void),
 >;
 
-/// Called when a client's queue is no longer empty, on whichever thread made the event: it must return soon, and must
+/// Called when a client's queue is no longer empty, on the thread that made the event or on the service thread: it must return soon, and must
 /// not call into park. libuv's uv_async_send has this form. The result is ignored.
 pub type park_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void) -> c_int>;
