@@ -4,8 +4,8 @@
 use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::Once;
-use std::time::Duration;
+use std::sync::{Once, OnceLock};
+use std::time::{Duration, Instant};
 
 /// Whether the word at `index` holds `value`: `words[index].load(Relaxed) == value`, in one instruction.
 ///
@@ -51,14 +51,115 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Option<Durati
     }
 }
 
-/// Wakes every thread that sleeps on `word`. Async-signal-safe: one system call, and errno is kept.
-pub(crate) fn futex_wake_all(word: &AtomicU32) {
+/// Wakes at most `most` of the threads that sleep on `word`. Async-signal-safe: one system call, and errno is kept.
+pub(crate) fn futex_wake(word: &AtomicU32, most: u32) {
+    let most = most.min(i32::MAX as u32);
     // SAFETY: FUTEX_WAKE does not access memory; the address is only a key. errno is this thread's own.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
-        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, i32::MAX);
+        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, most);
         *errno = before;
+    }
+}
+
+/// A clock that is read in some nanoseconds, where [`std::time::Instant`] takes 22: the processor's counter. See
+/// [`nanoseconds_of_a_tick`]. Processors may differ by little.
+#[inline(always)]
+pub(crate) fn ticks() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: reads a counter that every processor of this kind has.
+    unsafe {
+        std::arch::x86_64::_rdtsc()
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        let ticks: u64;
+        // SAFETY: reads a counter that user programs may read.
+        unsafe { std::arch::asm!("mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack, preserves_flags)) };
+        ticks
+    }
+}
+
+/// How long a tick is: measured against the system's clock, from the first call on. Until a millisecond after that it is
+/// a guess, good for choosing how many items to do at a time and no more.
+pub(crate) fn nanoseconds_of_a_tick() -> f32 {
+    const GUESS: f32 = 0.4;
+    static MEASURED: AtomicU32 = AtomicU32::new(0);
+    static BEGIN: OnceLock<(Instant, u64)> = OnceLock::new();
+    // Relaxed: a number by itself.
+    let measured = f32::from_bits(MEASURED.load(Ordering::Relaxed));
+    if measured != 0.0 {
+        return measured;
+    }
+    let &(time, count) = BEGIN.get_or_init(|| (Instant::now(), ticks()));
+    let (spent, counted) = (time.elapsed(), ticks().wrapping_sub(count));
+    if spent < Duration::from_millis(1) || counted == 0 {
+        return GUESS;
+    }
+    let measured = spent.as_nanos() as f32 / counted as f32;
+    MEASURED.store(measured.to_bits(), Ordering::Relaxed);
+    measured
+}
+
+/// How the calling thread computes with floating-point numbers: rounding, traps, what becomes of denormal ones.
+/// Without the sticky flags of what has happened so far.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FloatEnv {
+    mxcsr: u32,
+    x87: u16,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl FloatEnv {
+    const STICKY_FLAGS: u32 = 0x3f;
+
+    /// That of the calling thread.
+    pub(crate) fn of_this_thread() -> FloatEnv {
+        let mut env = FloatEnv { mxcsr: 0, x87: 0 };
+        // SAFETY: both instructions store to the fields of `env` and do nothing else.
+        unsafe {
+            std::arch::asm!("stmxcsr [{}]", in(reg) &mut env.mxcsr, options(nostack, preserves_flags));
+            std::arch::asm!("fnstcw [{}]", in(reg) &mut env.x87, options(nostack, preserves_flags));
+        }
+        env.mxcsr &= !FloatEnv::STICKY_FLAGS;
+        env
+    }
+
+    /// Makes it that of the calling thread.
+    pub(crate) fn apply(self) {
+        if self == FloatEnv::of_this_thread() {
+            return;
+        }
+        // SAFETY: loads two control registers, which belong to this thread, with values that such registers held.
+        // Only threads of park's own come here, between items: no compiled code of Rust's depends on the old ones.
+        unsafe {
+            std::arch::asm!("fnclex", "fldcw [{}]", in(reg) &self.x87, options(nostack, preserves_flags));
+            std::arch::asm!("ldmxcsr [{}]", in(reg) &self.mxcsr, options(nostack, preserves_flags));
+        }
+    }
+}
+
+/// How the calling thread computes with floating-point numbers.
+#[cfg(target_arch = "aarch64")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FloatEnv(u64);
+
+#[cfg(target_arch = "aarch64")]
+impl FloatEnv {
+    /// That of the calling thread.
+    pub(crate) fn of_this_thread() -> FloatEnv {
+        let word: u64;
+        // SAFETY: reads a register of this thread.
+        unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) word, options(nomem, nostack, preserves_flags)) };
+        FloatEnv(word)
+    }
+
+    /// Makes it that of the calling thread.
+    pub(crate) fn apply(self) {
+        // SAFETY: writes a control register, which belongs to this thread, with a value that such a register held.
+        unsafe { std::arch::asm!("msr fpcr, {}", in(reg) self.0, options(nostack, preserves_flags)) };
     }
 }
 

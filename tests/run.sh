@@ -162,6 +162,18 @@ for source in tests/faults/*.c; do
 done
 pass 2
 
+# ---- maps, from other languages --------------------------------------------------------------------
+
+to_park="-Ltarget/release -lpark -Wl,-rpath,$PWD/target/release"
+add map/fortran "gfortran -O2 -std=f2018 -frecursive -Wall -Wextra -Jbuild/tests tests/map_fortran.f90 -o build/tests/map_fortran $to_park &&
+    build/tests/map_fortran"
+# What gfortran does to large local arrays must be found.
+add map/fortran-race "gfortran -O2 -std=f2018 -Jbuild/tests tests/map_fortran.f90 -o build/tests/map_racing $to_park &&
+    build/tests/map_racing >build/tests/map_racing.out 2>&1; test \$? -eq 1 && grep -q 'items differ' build/tests/map_racing.out"
+add map/c++ "g++ -std=c++17 -Wall -Wextra -Werror -Iinclude tests/map_cxx.cpp -o build/tests/map_cxx $to_park -pthread && build/tests/map_cxx"
+add map/c++-stray "build/tests/map_cxx stray >build/tests/map_stray.out 2>&1; test \$? -eq 134 && grep -q 'foreign exception' build/tests/map_stray.out"
+pass 1
+
 # ---- the storm -------------------------------------------------------------------------------------
 
 many=1000000 some=200000 few=4000

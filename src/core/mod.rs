@@ -9,6 +9,7 @@
 //! | `mailbox` | what a thread is asked to do, and the bell that it sleeps by |
 //! | `attention` | the one word that the loop looks at, and the requests behind it |
 //! | `point` | a ready point: it serves what is asked, and halts while paused |
+//! | `range`, `alarm` | a thread's range of items, from which others steal; how idle workers learn of work |
 //! | `reply` | exactly one answer to each request |
 //! | `timer` | the deltas, and when each is due |
 //! | `inbox` | requests that wait for a ready point |
@@ -17,8 +18,11 @@
 //! | `estimate` | the time that is left |
 //! | `variable` | exposed variables |
 //! | `service` | the service thread |
+//! | `seat`, `pace`, `tally` | where a thread sits in a map; how many items it takes; what became of them |
+//! | `work` | a map that several threads do |
+//! | `rhythm`, `crew` | when the next map will come; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
-//! | `lifecycle`, `ready`, `request` | what a handler does: runs, ready points, requests |
+//! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
 //!
 //! What threads do to each other is all on the floors up to `hub`; `models.rs` runs them under loom and shuttle.
 #![forbid(unsafe_code)]
@@ -32,6 +36,8 @@ pub(crate) mod bell;
 pub(crate) mod mailbox;
 pub(crate) mod attention;
 pub(crate) mod point;
+pub(crate) mod range;
+pub(crate) mod alarm;
 pub(crate) mod reply;
 pub(crate) mod timer;
 pub(crate) mod inbox;
@@ -56,6 +62,18 @@ pub(crate) mod variable;
 #[cfg(not(model))]
 pub(crate) mod service;
 #[cfg(not(model))]
+pub(crate) mod seat;
+#[cfg(not(model))]
+pub(crate) mod pace;
+#[cfg(not(model))]
+pub(crate) mod tally;
+#[cfg(not(model))]
+pub(crate) mod work;
+#[cfg(not(model))]
+pub(crate) mod rhythm;
+#[cfg(not(model))]
+pub(crate) mod crew;
+#[cfg(not(model))]
 pub(crate) mod handler;
 #[cfg(not(model))]
 pub(crate) mod lifecycle;
@@ -63,3 +81,5 @@ pub(crate) mod lifecycle;
 pub(crate) mod ready;
 #[cfg(not(model))]
 pub(crate) mod request;
+#[cfg(not(model))]
+pub(crate) mod map;

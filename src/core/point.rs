@@ -1,6 +1,6 @@
 //! A ready point: rounds of serving what is asked, and the halt of a pause.
 
-use super::attention::{Attention, EDGES, PAUSE};
+use super::attention::{asked_in, Attention, EDGES, PAUSE};
 use super::status::Status;
 
 /// How many requests one ready point serves before it lets the loop go on, and how many rounds it takes: a flood of
@@ -16,6 +16,10 @@ pub(crate) trait Computation {
     fn verdict(&mut self, control: u32) -> Status;
     /// Whether it can be halted now.
     fn can_halt(&self) -> bool;
+    /// Whether its other threads, if it has any, stand still. When they do, they say so by [`Attention::nudge`].
+    fn others_stand_still(&self) -> bool {
+        true
+    }
     /// It is halted.
     fn halted(&mut self);
     /// It goes on.
@@ -40,9 +44,12 @@ pub(crate) fn pass(attention: &Attention<'_>, computation: &mut impl Computation
         }
         let verdict = computation.verdict(control);
         if verdict == Status::Ok && control & PAUSE != 0 && computation.can_halt() {
-            if halted {
+            if halted || !computation.others_stand_still() {
+                let word = attention.watch();
                 // Not if anything has changed since it was looked at.
-                attention.sleep(control);
+                if asked_in(word) == control && (halted || !computation.others_stand_still()) {
+                    attention.sleep(word);
+                }
             } else {
                 halted = true;
                 attention.set_halted(true);

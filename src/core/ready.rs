@@ -26,7 +26,9 @@ impl Computation for Visit<'_> {
             handler.show_progress();
         }
         if edges & MAIL != 0 {
-            handler.inbox.serve(&handler.attention(), room, |request| handler.serve_request(request));
+            handler.standing_still(|| {
+                handler.inbox.serve(&handler.attention(), room, |request| handler.serve_request(request));
+            });
         }
         if edges & CHECKPOINT != 0 {
             handler.save_as_asked();
@@ -48,8 +50,11 @@ impl Computation for Visit<'_> {
 
     /// A loop that saves by itself, and is to do it now, cannot while it is halted.
     fn can_halt(&self) -> bool {
-        let run = self.handler.run.lock();
-        !(run.polls && run.save_asked)
+        !self.handler.loop_must_save()
+    }
+
+    fn others_stand_still(&self) -> bool {
+        self.handler.workers_stand_still()
     }
 
     fn halted(&mut self) {
@@ -70,6 +75,11 @@ impl Handler {
     /// A ready point with something to do. `Ok`, or why the loop must end.
     pub(crate) fn ready(&self) -> Result<Status> {
         self.check_computing_outside_callbacks()?;
+        Ok(self.attend())
+    }
+
+    /// Does what is asked for. Computation thread, outside callbacks and between the items of a map.
+    pub(super) fn attend(&self) -> Status {
         let attention = self.attention();
         let every = attention.control() & (EVERY_PROGRESS | EVERY_CHECKPOINT);
         if every & EVERY_PROGRESS != 0 {
@@ -83,7 +93,13 @@ impl Handler {
         if verdict != Status::Ok {
             self.run.lock().told = Some(verdict);
         }
-        Ok(verdict)
+        verdict
+    }
+
+    /// The loop saves by itself, and is to do it now.
+    pub(super) fn loop_must_save(&self) -> bool {
+        let run = self.run.lock();
+        run.polls && run.save_asked
     }
 
     /// Answers pause and resume requests: the state is now what they asked for, or what later ones did.
@@ -161,8 +177,9 @@ impl Handler {
         let callback = self.checkpoint.lock().clone();
         match callback {
             None => self.run.lock().checkpoint_due = true,
+            Some(_) if self.maps.puts_off_saving() => {}
             Some(save) => {
-                let code = self.calling(|| save(false));
+                let code = self.standing_still(|| self.calling(|| save(false)));
                 self.saved(code == 0, || format!("the checkpoint callback returned {code}: nothing was saved"));
             }
         }

@@ -11,6 +11,7 @@ pub(crate) enum Status {
     Stopped = 2,
     NoCheckpoint = 3,
     Delay = 4,
+    NotRun = 5,
     InvalidHandle = -1,
     InvalidArgument = -2,
     WrongThread = -3,
@@ -31,15 +32,17 @@ pub(crate) enum Status {
     Closed = -18,
     Exists = -19,
     WrongType = -20,
+    Differs = -21,
 }
 
 impl Status {
-    pub(crate) const ALL: [Status; 25] = [
+    pub(crate) const ALL: [Status; 27] = [
         Status::Ok,
         Status::Aborted,
         Status::Stopped,
         Status::NoCheckpoint,
         Status::Delay,
+        Status::NotRun,
         Status::InvalidHandle,
         Status::InvalidArgument,
         Status::WrongThread,
@@ -60,6 +63,7 @@ impl Status {
         Status::Closed,
         Status::Exists,
         Status::WrongType,
+        Status::Differs,
     ];
 
     /// The status with this number, if there is one.
@@ -75,6 +79,7 @@ impl Status {
             Status::Stopped => c"a stop was asked for",
             Status::NoCheckpoint => c"there is no checkpoint to restore",
             Status::Delay => c"left to the next ready point",
+            Status::NotRun => c"this item was never begun",
             Status::InvalidHandle => c"the handle is NULL, freed or not one of park's",
             Status::InvalidArgument => c"an argument is not valid",
             Status::WrongThread => c"not on this thread",
@@ -95,6 +100,7 @@ impl Status {
             Status::Closed => c"the handler was freed",
             Status::Exists => c"the name is in use",
             Status::WrongType => c"the value has another type",
+            Status::Differs => c"items came out differently in parallel",
         }
     }
 }

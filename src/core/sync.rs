@@ -36,6 +36,11 @@ impl<T> Mutex<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(not(model))]
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Locks without ever sleeping *on the lock*, for locks that the loop takes as well: whoever unlocks a mutex on which
     /// somebody sleeps pays for the wake-up (8 us), and that is not to be the loop.
     #[cfg(not(model))]
@@ -135,7 +140,12 @@ mod platform {
 
         /// Wakes all sleepers. Async-signal-safe.
         pub(crate) fn wake_all(&self) {
-            crate::sys::futex_wake_all(&self.word);
+            crate::sys::futex_wake(&self.word, u32::MAX);
+        }
+
+        /// Wakes at most so many sleepers.
+        pub(crate) fn wake(&self, most: u32) {
+            crate::sys::futex_wake(&self.word, most);
         }
     }
 }
@@ -193,6 +203,10 @@ mod platform {
         pub(crate) fn wake_all(&self) {
             drop(self.lock.lock().unwrap());
             self.woken.notify_all();
+        }
+
+        pub(crate) fn wake(&self, _most: u32) {
+            self.wake_all();
         }
     }
 
