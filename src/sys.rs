@@ -51,14 +51,76 @@ pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, timeout: Option<Durati
     }
 }
 
-/// Wakes every thread that sleeps on `word`. Async-signal-safe: one system call, and errno is kept.
-pub(crate) fn futex_wake_all(word: &AtomicU32) {
+/// Wakes at most `most` of the threads that sleep on `word`. Async-signal-safe: one system call, and errno is kept.
+pub(crate) fn futex_wake(word: &AtomicU32, most: u32) {
+    let most = most.min(i32::MAX as u32);
     // SAFETY: FUTEX_WAKE does not access memory; the address is only a key. errno is this thread's own.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
-        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, i32::MAX);
+        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, most);
         *errno = before;
+    }
+}
+
+/// How the calling thread computes with floating-point numbers: rounding, traps, what becomes of denormal ones.
+/// Without the sticky flags of what has happened so far.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FloatEnv {
+    mxcsr: u32,
+    x87: u16,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl FloatEnv {
+    const STICKY_FLAGS: u32 = 0x3f;
+
+    /// That of the calling thread.
+    pub(crate) fn of_this_thread() -> FloatEnv {
+        let mut env = FloatEnv { mxcsr: 0, x87: 0 };
+        // SAFETY: both instructions store to the fields of `env` and do nothing else.
+        unsafe {
+            std::arch::asm!("stmxcsr [{}]", in(reg) &mut env.mxcsr, options(nostack, preserves_flags));
+            std::arch::asm!("fnstcw [{}]", in(reg) &mut env.x87, options(nostack, preserves_flags));
+        }
+        env.mxcsr &= !FloatEnv::STICKY_FLAGS;
+        env
+    }
+
+    /// Makes it that of the calling thread.
+    pub(crate) fn apply(self) {
+        if self == FloatEnv::of_this_thread() {
+            return;
+        }
+        // SAFETY: loads two control registers, which belong to this thread, with values that such registers held.
+        // Only threads of park's own come here, between items: no compiled code of Rust's depends on the old ones.
+        unsafe {
+            std::arch::asm!("fnclex", "fldcw [{}]", in(reg) &self.x87, options(nostack, preserves_flags));
+            std::arch::asm!("ldmxcsr [{}]", in(reg) &self.mxcsr, options(nostack, preserves_flags));
+        }
+    }
+}
+
+/// How the calling thread computes with floating-point numbers.
+#[cfg(target_arch = "aarch64")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FloatEnv(u64);
+
+#[cfg(target_arch = "aarch64")]
+impl FloatEnv {
+    /// That of the calling thread.
+    pub(crate) fn of_this_thread() -> FloatEnv {
+        let word: u64;
+        // SAFETY: reads a register of this thread.
+        unsafe { std::arch::asm!("mrs {}, fpcr", out(reg) word, options(nomem, nostack, preserves_flags)) };
+        FloatEnv(word)
+    }
+
+    /// Makes it that of the calling thread.
+    pub(crate) fn apply(self) {
+        // SAFETY: writes a control register, which belongs to this thread, with a value that such a register held.
+        unsafe { std::arch::asm!("msr fpcr, {}", in(reg) self.0, options(nostack, preserves_flags)) };
     }
 }
 

@@ -21,6 +21,7 @@
 
 use super::status::Status;
 use super::sync::{AtomicU64, Futex, Ordering};
+use std::time::Instant;
 
 /// Set in the attention word while a ready point has something to do.
 pub(crate) const ATTENTION: u64 = 1 << 62;
@@ -40,6 +41,9 @@ pub(crate) const EVERY_PROGRESS: u32 = 1 << 5;
 pub(crate) const EVERY_CHECKPOINT: u32 = 1 << 6;
 /// The computation thread is halted by a pause. Set and cleared by that thread alone.
 const HALTED: u32 = 1 << 7;
+/// Somebody sleeps on the control word: a halted computation thread, or threads of a map. Whoever changes the word
+/// takes the bit away and wakes them all.
+const WATCHED: u32 = 1 << 13;
 
 // Edges.
 pub(crate) const CHECKPOINT: u32 = 1 << 8;
@@ -90,7 +94,7 @@ pub(crate) struct Attention<'a> {
 impl Attention<'_> {
     pub(crate) fn control(&self) -> u32 {
         // Acquire: what was prepared before a bit was set is seen with it.
-        self.control.load(Ordering::Acquire)
+        self.control.load(Ordering::Acquire) & !WATCHED
     }
 
     fn raise_attention(&self) {
@@ -98,19 +102,35 @@ impl Attention<'_> {
         self.word.fetch_or(ATTENTION, Ordering::Release);
     }
 
-    /// Changes the control word, raises attention, and wakes the computation thread when it is halted.
+    /// Changes the control word, raises attention, and wakes whoever sleeps on it.
     /// `None` from `change` leaves all as it is. Returns whether there was a change.
     fn change(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
         // AcqRel: what the caller prepared is seen by the thread that takes the bits, and the other way round.
+        let change = |control| change(control).map(|changed| changed & !WATCHED);
         match self.control.fetch_update(Ordering::AcqRel, Ordering::Acquire, change) {
             Err(_) => false,
             Ok(before) => {
                 self.raise_attention();
-                if before & HALTED != 0 {
+                if before & WATCHED != 0 {
                     self.control.wake_all();
                 }
                 true
             }
+        }
+    }
+
+    /// Says that the caller is about to sleep on the control word, and returns it. What is to end the sleep must be
+    /// looked at after this, and whoever brings it about must call [`Attention::nudge`], or change the word, after.
+    pub(crate) fn watch(&self) -> u32 {
+        // AcqRel: as in `change`, both ways.
+        self.control.fetch_or(WATCHED, Ordering::AcqRel) | WATCHED
+    }
+
+    /// Wakes those who sleep on the control word: what one of them waits for may have come.
+    pub(crate) fn nudge(&self) {
+        // AcqRel: what was done before is seen by those who wake.
+        if self.control.fetch_and(!WATCHED, Ordering::AcqRel) & WATCHED != 0 {
+            self.control.wake_all();
         }
     }
 
@@ -184,10 +204,20 @@ impl Attention<'_> {
         }
     }
 
-    /// Sleeps until the control word is no longer `seen`. May return early. Computation thread, halted.
+    /// Sleeps until the control word is no longer `seen`, which [`Attention::watch`] returned. May return early.
     pub(crate) fn sleep(&self, seen: u32) {
         self.control.wait(seen, None);
     }
+
+    /// As [`Attention::sleep`], at most until the deadline.
+    pub(crate) fn sleep_until(&self, seen: u32, deadline: Option<Instant>) {
+        self.control.wait(seen, deadline.map(|at| at.saturating_duration_since(Instant::now())));
+    }
+}
+
+/// What is asked for, in a word that [`Attention::watch`] returned.
+pub(crate) fn asked_in(watched: u32) -> u32 {
+    watched & !WATCHED
 }
 
 /// Whether the control word is that of a running computation.

@@ -54,3 +54,13 @@ pub(crate) mod lifecycle;
 pub(crate) mod ready;
 #[cfg(not(loom))]
 pub(crate) mod request;
+#[cfg(not(loom))]
+pub(crate) mod stream;
+#[cfg(not(loom))]
+pub(crate) mod desk;
+#[cfg(not(loom))]
+pub(crate) mod imap;
+#[cfg(not(loom))]
+pub(crate) mod taker;
+#[cfg(not(loom))]
+pub(crate) mod provisional;

@@ -11,6 +11,7 @@ pub(crate) enum Status {
     Stopped = 2,
     NoCheckpoint = 3,
     Delay = 4,
+    End = 5,
     InvalidHandle = -1,
     InvalidArgument = -2,
     WrongThread = -3,
@@ -34,12 +35,13 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    pub(crate) const ALL: [Status; 25] = [
+    pub(crate) const ALL: [Status; 26] = [
         Status::Ok,
         Status::Aborted,
         Status::Stopped,
         Status::NoCheckpoint,
         Status::Delay,
+        Status::End,
         Status::InvalidHandle,
         Status::InvalidArgument,
         Status::WrongThread,
@@ -75,6 +77,7 @@ impl Status {
             Status::Stopped => c"a stop was asked for",
             Status::NoCheckpoint => c"there is no checkpoint to restore",
             Status::Delay => c"left to the next ready point",
+            Status::End => c"there are no more",
             Status::InvalidHandle => c"the handle is NULL, freed or not one of park's",
             Status::InvalidArgument => c"an argument is not valid",
             Status::WrongThread => c"not on this thread",

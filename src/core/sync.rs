@@ -34,6 +34,15 @@ impl<T> Mutex<T> {
         Mutex(imp::Mutex::new(value))
     }
 
+    /// The lock, when nobody has it.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+        }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -93,7 +102,12 @@ impl Futex {
 
     /// Wakes all sleepers. Async-signal-safe.
     pub(crate) fn wake_all(&self) {
-        crate::sys::futex_wake_all(&self.word);
+        crate::sys::futex_wake(&self.word, u32::MAX);
+    }
+
+    /// Wakes at most so many sleepers.
+    pub(crate) fn wake(&self, most: u32) {
+        crate::sys::futex_wake(&self.word, most);
     }
 }
 
@@ -114,6 +128,10 @@ impl Futex {
     pub(crate) fn wake_all(&self) {
         drop(self.lock.lock().unwrap());
         self.woken.notify_all();
+    }
+
+    pub(crate) fn wake(&self, _most: u32) {
+        self.wake_all();
     }
 }
 

@@ -22,6 +22,8 @@ pub const PARK_STOPPED: c_int = 2;
 pub const PARK_NO_CHECKPOINT: c_int = 3;
 /// Status that a handler of park_on_signal returns to leave a message to the next ready point.
 pub const PARK_DELAY: c_int = 4;
+/// Status: the source of an imap has no more items, or all results were taken.
+pub const PARK_END: c_int = 5;
 /// Status: the handle is NULL, freed, or not one of park's. Every function that takes a handle can return it.
 pub const PARK_INVALID_HANDLE: c_int = -1;
 /// Status: an argument is not valid; park_last_error names it.
@@ -251,3 +253,22 @@ pub type park_reply_fn = Option<
 /// Called when a client's queue is no longer empty, on whichever thread made the event: it must return soon, and must
 /// not call into park. libuv's uv_async_send has this form. The result is ignored.
 pub type park_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void) -> c_int>;
+
+/// An imap. Made by park_imap_new, freed by park_imap_free.
+pub struct park_imap {
+    _private: [u8; 0],
+}
+/// item
+pub type park_map_fn = Option<
+    unsafe extern "C-unwind" fn(
+        job: *mut park_handler,
+        item: *const c_void,
+        result: *mut c_void,
+        index: i64,
+        user: *mut c_void,
+    ) -> c_int,
+>;
+/// source
+pub type park_source_fn = Option<
+    unsafe extern "C-unwind" fn(job: *mut park_handler, item: *mut c_void, index: i64, user: *mut c_void) -> c_int,
+>;
