@@ -65,6 +65,11 @@ extern "C" {
 #define PARK_DELAY 4
 
 /*
+ Status of an item that was never begun, in the array of park_options_statuses.
+ */
+#define PARK_NOT_RUN 5
+
+/*
  Status: the handle is NULL, freed, or not one of park's. Every function that takes a handle can return it.
  */
 #define PARK_INVALID_HANDLE -1
@@ -163,6 +168,11 @@ extern "C" {
  Status: the value has another type.
  */
 #define PARK_WRONG_TYPE -20
+
+/*
+ Status: in parallel, items came out differently than one after the other.
+ */
+#define PARK_DIFFERS -21
 
 /*
  Signal or request: halt at the next ready point.
@@ -395,6 +405,63 @@ extern "C" {
 #define PARK_RESTORE 2
 
 /*
+ Option of maps: how many threads take part, the caller included. 0, the default: all.
+ */
+#define PARK_OPTION_WORKERS 1
+
+/*
+ Option of maps: how many items a thread takes at a time. 0, the default: as many as take some microseconds.
+ */
+#define PARK_OPTION_CHUNK 2
+
+/*
+ Option of maps: 1 goes on after an item that failed; 0, the default, ends the map.
+ */
+#define PARK_OPTION_GO_ON 3
+
+/*
+ Option of maps: how often an item that failed is tried again, at once. 0 is the default.
+ */
+#define PARK_OPTION_RETRIES 4
+
+/*
+ Option of maps: 1 stores the job's progress, items done of all. 0 is the default.
+ */
+#define PARK_OPTION_PROGRESS 5
+
+/*
+ Option of maps: 1 is the checking mode, as with PARK_MAP_CHECK=1 in the environment. 0 is the default.
+ */
+#define PARK_OPTION_CHECK 6
+
+/*
+ Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its processor
+ meanwhile. 50 is the default.
+ */
+#define PARK_OPTION_SPIN 7
+
+/*
+ Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved in
+ the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.
+ */
+#define PARK_OPTION_CHECKPOINTS 8
+
+/*
+ Items of the last map that were never begun.
+ */
+#define PARK_ITEMS_LEFT 1
+
+/*
+ Items of the last map that failed.
+ */
+#define PARK_ITEMS_FAILED 2
+
+/*
+ Items of the last map that the checking mode found to differ.
+ */
+#define PARK_ITEMS_DIFFER 3
+
+/*
  Exit code of a job that was stopped with a checkpoint: run me again (HTCondor's convention).
  */
 #define PARK_EXIT_CHECKPOINTED 85
@@ -425,6 +492,11 @@ typedef struct park_handler park_handler;
 typedef struct park_message park_message;
 
 /*
+ Options of maps. Made by park_options_new, freed by park_options_free.
+ */
+typedef struct park_options park_options;
+
+/*
  A computation, run by park_start on park's computation thread. To return: PARK_OK when it is complete, what
  park_ready returned when it ended for that, anything else when it failed.
  */
@@ -443,6 +515,30 @@ typedef void (*park_destroy_fn)(void *user);
  there is nothing to restore, anything else when it failed.
  */
 typedef int (*park_checkpoint_fn)(park_handler *job, int operation, void *user);
+
+/*
+ Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where the array
+ is). Called on the computation thread and on the workers, several at once. 0: done. Anything else: the item failed;
+ while the run is to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
+ */
+typedef int (*park_map_fn)(park_handler *job, const void *in, void *out, int64_t index, void *user);
+
+/*
+ Does the items from `begin` up to, and without, `end`, of park_for. Called on the computation thread and on the workers,
+ several at once. To return as park_map_fn does; what it returns holds for all these items.
+ */
+typedef int (*park_for_fn)(park_handler *job, int64_t begin, int64_t end, void *user);
+
+/*
+ Called on a thread that begins to take part in a map, before its first item. What it returns is the thread's local
+ state: park_worker_local gives it to the items. A worker may come and go several times in one map.
+ */
+typedef void *(*park_enter_fn)(park_handler *job, int worker, void *user);
+
+/*
+ Called on a thread that ceases to take part in a map, after its last item, with what park_enter_fn returned.
+ */
+typedef void (*park_leave_fn)(park_handler *job, int worker, void *local, void *user);
 
 /*
  Takes the one reply to a request, on the service thread: the status that park_ask would have returned, and the
@@ -739,6 +835,171 @@ int park_checkpoint_due(park_handler *job);
  PARK_NOT_RUNNING, PARK_WRONG_THREAD.
  */
 int park_checkpoint_done(park_handler *job, int ok);
+
+/*
+ ======== Maps ========
+
+ Calls `fn` for each item from 0 to `n` - 1, on this thread and on the job's workers at once. Item i reads at `in` + i `in_stride` and
+ writes at `out` + i `out_stride`; strides are bytes, 0 is allowed, and either array may be NULL. Computation thread outside callbacks,
+ or inside an item of another map of this job, on whatever thread that is.
+
+ All is done when it returns 0. Which thread does which item is not known beforehand; what each item gets is, so the results are the
+ same bits with any number of threads, if `fn` depends on its arguments only. How much a thread takes at a time is measured.
+
+ A map is a ready point all along: between two items it halts while the job is paused, serves requests on the calling thread while no
+ other is inside an item, delivers events to the callbacks of this thread, and ends early on PARK_ABORT and PARK_STOP. A job
+ that has a way to save (park_on_checkpoint, or it asks park_checkpoint_due) is not torn: checkpoints and a stop wait for the end of the
+ map, unless PARK_OPTION_CHECKPOINTS says that they need not. Inside `fn`, park_improved, park_log, park_signal and maps of the same
+ job may be called; park_ready, park_detach and park_handler_free return PARK_REENTRANT, PARK_WRONG_THREAD or PARK_BUSY (park_ready
+ says 0 while nothing is pending); what waits for the job, PARK_WRONG_THREAD.
+
+ The workers take no asynchronous signal and compute with this thread's floating-point rounding and traps; flags that they raise are not
+ brought back. Fortran: `fn` is a module procedure with bind(C); compile with -frecursive or -fopenmp, for gfortran makes large local
+ arrays static otherwise, and with them all threads would share them. PARK_MAP_CHECK=1 in the environment finds such faults: each map
+ whose memory park knows then runs twice, in parallel and one item after the other, and items that differ are told in the log and by
+ park_map_items; what stays in memory is from the second.
+
+ PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item failed; park_last_error
+ has the first one's number. PARK_DIFFERS: the checking mode found items that differ. PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride
+ negative, arrays that no memory can hold. PARK_NOT_RUNNING, PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
+ */
+int park_map(park_handler *job,
+             park_map_fn fn,
+             void *user,
+             const void *in,
+             int64_t in_stride,
+             void *out,
+             int64_t out_stride,
+             int64_t n);
+
+/*
+ As park_map, with options; NULL is the defaults. Threads and statuses as there; PARK_INVALID_HANDLE also for `options`;
+ PARK_INVALID_ARGUMENT also for an array of statuses that has not `n` elements. With PARK_OPTION_GO_ON, PARK_FAILED comes
+ when all others are done.
+ */
+int park_map_with(park_handler *job,
+                  park_options *options,
+                  park_map_fn fn,
+                  void *user,
+                  const void *in,
+                  int64_t in_stride,
+                  void *out,
+                  int64_t out_stride,
+                  int64_t n);
+
+/*
+ Calls `fn` for stretches that together are the items from `begin` up to, and without, `end`, on this thread and on the job's
+ workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All else as park_map.
+
+ Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or inside an item.
+ */
+int park_for(park_handler *job,
+             int64_t begin,
+             int64_t end,
+             park_for_fn fn,
+             void *user);
+
+/*
+ As park_for, with options; NULL is the defaults. Threads and statuses as in park_map_with. Items are counted from `begin`
+ on in the array of statuses and in park_map_items: the first one is 0.
+ */
+int park_for_with(park_handler *job,
+                  park_options *options,
+                  int64_t begin,
+                  int64_t end,
+                  park_for_fn fn,
+                  void *user);
+
+/*
+ The items of the last map that the computation thread called, by what became of them: `which` is PARK_ITEMS_LEFT,
+ PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up to, and
+ without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the memory instead.
+
+ PARK_UNKNOWN: there are no more. PARK_INVALID_ARGUMENT: `which`, or an output that is NULL or not aligned.
+ */
+int park_map_items(park_handler *job,
+                   int which,
+                   int64_t at,
+                   int64_t *out_begin,
+                   int64_t *out_end);
+
+/*
+ ======== Options of maps ========
+
+ Makes options, all at their defaults, for park_map_with and park_for_with. Any thread. To be given to park_options_free in
+ the end. One object may serve many maps, at once too where it has no statuses; a map that runs is not touched by later
+ changes. NULL on error, and park_last_error(NULL, ...) says why.
+ */
+park_options *park_options_new(void);
+
+/*
+ Frees options. NULL does nothing and is PARK_OK. Any thread, also while a map runs with them: the hooks' destroy function is
+ then called at that map's end.
+ */
+int park_options_free(park_options *options);
+
+/*
+ Sets an option: `which` is one of PARK_OPTION_..., which say what `value` means. Any thread. PARK_INVALID_ARGUMENT: `which`,
+ or a `value` that is none of its values; the object is as it was.
+ */
+int park_options_set(park_options *options,
+                     int which,
+                     int64_t value);
+
+/*
+ Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the ones before.
+ Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map uses them.
+ */
+int park_options_hooks(park_options *options,
+                       park_enter_fn enter,
+                       park_leave_fn leave,
+                       void *user,
+                       park_destroy_fn destroy);
+
+/*
+ Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with these
+ options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function returned the last
+ time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the options are freed.
+ PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
+ */
+int park_options_statuses(park_options *options,
+                          int *statuses,
+                          int64_t count);
+
+/*
+ Names the memory that a loop of park_for writes, `bytes` bytes from `memory` on, so that the checking mode can compare it; a
+ map's is its `out`, unless this names another. NULL and 0 take it back. Any thread. It must be valid while maps run with these
+ options. PARK_INVALID_ARGUMENT: `bytes` negative, or `memory` NULL with another one.
+ */
+int park_options_memory(park_options *options,
+                        void *memory,
+                        int64_t bytes);
+
+/*
+ Sets how many threads do a map, the caller included, from the next one on; 0 is the default: PARK_NUM_THREADS,
+ SLURM_CPUS_PER_TASK or OMP_NUM_THREADS of the environment, in this order, or else the processors that the affinity mask and the
+ container's quota leave to this process. Any thread. The threads are made by the first map that needs them, with the stack of
+ park_set_stack_size, and end with the handler. PARK_INVALID_ARGUMENT: `count` negative or above 4096.
+ */
+int park_set_workers(park_handler *job,
+                     int64_t count);
+
+/*
+ How many threads do a map, the caller included: what park_worker returns is below it. Any thread.
+ */
+int park_workers(park_handler *job);
+
+/*
+ The number of the calling thread: 0 on the computation thread, 1, 2, ... on the workers of `job`. To be called inside an item; on
+ any other thread it is 0. A few nanoseconds.
+ */
+int park_worker(park_handler *job);
+
+/*
+ What the enter hook returned on the calling thread, for the map that the item belongs to. To be called inside an item; on any
+ other thread, and without a hook, it is NULL. A few nanoseconds.
+ */
+void *park_worker_local(park_handler *job);
 
 /*
  ======== Signals and requests in ========

@@ -9,6 +9,8 @@ use super::event::{Event, JobState, Kind, Level, Progress};
 use super::hub::{Best, Hub, ToTell};
 use super::inbox::Inbox;
 use super::lifecycle::Run;
+use super::map::Maps;
+use super::seat;
 use super::service::{Service, Task};
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, AtomicU64, Condvar, Mutex, Ordering};
@@ -51,6 +53,7 @@ pub(crate) struct Handler {
     /// Requests with a reply callback that have no reply yet.
     pub(super) awaiting_callbacks: Arc<AtomicUsize>,
     stack_bytes: AtomicUsize,
+    pub(super) maps: Maps,
     last_error: Mutex<String>,
 }
 
@@ -78,6 +81,7 @@ impl Handler {
             improved_waits: AtomicBool::new(false),
             awaiting_callbacks: Arc::new(AtomicUsize::new(0)),
             stack_bytes: AtomicUsize::new(DEFAULT_STACK_BYTES),
+            maps: Maps::new(),
             last_error: Mutex::new(String::new()),
         });
         Service::start(&handler)?;
@@ -95,6 +99,7 @@ impl Handler {
             return Err(Error::new(Status::InvalidHandle, "the handler is being freed by another thread"));
         }
         self.join_computation();
+        self.maps.close();
         self.inbox.close();
         self.deliver(|place| matches!(place, Place::Computation(_)));
         self.service.stop();
@@ -148,6 +153,11 @@ impl Handler {
     pub(crate) fn is_computing_here(&self) -> bool {
         // Relaxed: a thread always sees its own store, and no other thread has its number.
         self.computing.load(Ordering::Relaxed) == crate::sys::thread_number()
+    }
+
+    /// Whether the calling thread is one of those that a wait would wait for.
+    pub(super) fn would_wait_for_itself(&self) -> bool {
+        self.is_computing_here() || self.service.is_this_thread() || seat::is_in_item_of(self.handle())
     }
 
     /// Refuses every thread but the computation thread.
@@ -260,7 +270,9 @@ impl Handler {
     // The best so far.
 
     pub(crate) fn improved(&self, value: f64, state: &[u8]) -> Result<()> {
-        self.check_computing()?;
+        if !seat::is_in_item_of(self.handle()) {
+            self.check_computing()?;
+        }
         if !value.is_finite() {
             return Err(Error::argument(format!("value: {value} is not finite")));
         }
@@ -312,6 +324,16 @@ impl Handler {
         let (done, total) = self.row.take_progress_back();
         let (name, number) = if done.is_finite() { ("total", total) } else { ("done", done) };
         Err(Error::argument(format!("{name}: {number} is not finite")))
+    }
+
+    /// Items of a map are done: progress never goes back, whichever thread comes last.
+    pub(super) fn raise_progress(&self, done: u64) {
+        self.row.raise_progress(done as f64);
+    }
+
+    /// A map counts from here on.
+    pub(super) fn begin_progress(&self, total: u64) {
+        self.row.store_progress(0.0, total as f64);
     }
 
     pub(super) fn stored_progress(&self) -> (f64, f64) {

@@ -271,7 +271,7 @@ impl Handler {
 
     /// Waits for the end of the run; says how it ended.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> Result<Outcome> {
-        if self.is_computing_here() || self.service.is_this_thread() {
+        if self.would_wait_for_itself() {
             return Err(Error::new(Status::WrongThread, "this thread would wait for itself"));
         }
         let mut run = self.run.lock();

@@ -7,6 +7,7 @@
 //! | `value`, `message` | named values that travel |
 //! | `bell` | how a thread sleeps until something happens, and what waking it costs |
 //! | `attention` | the one word that the loop looks at, and the requests behind it |
+//! | `range`, `alarm` | a thread's range of items, from which others steal; how idle workers learn of work |
 //! | `table` | the static table of attention words: handles, checked in one compare |
 //! | `reply` | exactly one answer to each request |
 //! | `inbox` | requests that wait for a ready point |
@@ -15,8 +16,10 @@
 //! | `variable` | exposed variables |
 //! | `timer` | the deltas, and when each is due |
 //! | `service` | the service thread |
+//! | `seat`, `pace`, `tally` | where a thread sits in a map; how many items it takes; what became of them |
+//! | `work`, `crew` | a map that several threads do; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
-//! | `lifecycle`, `ready`, `request` | what a handler does: runs, ready points, requests |
+//! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
 #![forbid(unsafe_code)]
 
 pub(crate) mod sync;
@@ -25,6 +28,8 @@ pub(crate) mod value;
 pub(crate) mod message;
 pub(crate) mod bell;
 pub(crate) mod attention;
+pub(crate) mod range;
+pub(crate) mod alarm;
 pub(crate) mod reply;
 
 // Above here a model cannot run: static tables, real threads.
@@ -47,6 +52,16 @@ pub(crate) mod timer;
 #[cfg(not(loom))]
 pub(crate) mod service;
 #[cfg(not(loom))]
+pub(crate) mod seat;
+#[cfg(not(loom))]
+pub(crate) mod pace;
+#[cfg(not(loom))]
+pub(crate) mod tally;
+#[cfg(not(loom))]
+pub(crate) mod work;
+#[cfg(not(loom))]
+pub(crate) mod crew;
+#[cfg(not(loom))]
 pub(crate) mod handler;
 #[cfg(not(loom))]
 pub(crate) mod lifecycle;
@@ -55,12 +70,4 @@ pub(crate) mod ready;
 #[cfg(not(loom))]
 pub(crate) mod request;
 #[cfg(not(loom))]
-pub(crate) mod stream;
-#[cfg(not(loom))]
-pub(crate) mod desk;
-#[cfg(not(loom))]
-pub(crate) mod imap;
-#[cfg(not(loom))]
-pub(crate) mod taker;
-#[cfg(not(loom))]
-pub(crate) mod provisional;
+pub(crate) mod map;

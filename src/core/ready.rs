@@ -1,7 +1,7 @@
 //! The ready point: where the computation thread meets what is asked of it.
 
 use super::attention::{
-    ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EDGES, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
+    asked_in, ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EDGES, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
 };
 use super::client::Place;
 use super::event::{Kind, Level};
@@ -19,6 +19,11 @@ impl Handler {
     /// A ready point with something to do. `Ok`, or why the loop must end.
     pub(crate) fn ready(&self) -> Result<Status> {
         self.check_computing_outside_callbacks()?;
+        Ok(self.attend())
+    }
+
+    /// Does what is asked for. Computation thread, outside callbacks and between the items of a map.
+    pub(super) fn attend(&self) -> Status {
         let attention = self.attention();
         let every = attention.control() & (EVERY_PROGRESS | EVERY_CHECKPOINT);
         if every & EVERY_PROGRESS != 0 {
@@ -60,13 +65,18 @@ impl Handler {
                 }
                 break verdict;
             }
-            if halted.is_none() {
+            if halted.is_none() && self.workers_stand_still() {
                 halted = Some(Instant::now());
                 attention.set_halted(true);
                 self.emit(Kind::Paused, |_| {});
-            } else {
+                continue;
+            }
+            if halted.is_some() {
                 self.answer_turn();
-                attention.sleep(control);
+            }
+            let word = attention.watch();
+            if asked_in(word) == control && (halted.is_some() || !self.workers_stand_still()) {
+                attention.sleep(word);
             }
         };
         self.answer_turn();
@@ -74,7 +84,7 @@ impl Handler {
             self.run.lock().told = Some(verdict);
         }
         attention.settle();
-        Ok(verdict)
+        verdict
     }
 
     /// Answers pause and resume requests: the state is now what they asked for, or what later ones did.
@@ -120,7 +130,7 @@ impl Handler {
     }
 
     /// The loop saves by itself, and is to do it now: it cannot while it is halted.
-    fn loop_must_save(&self) -> bool {
+    pub(super) fn loop_must_save(&self) -> bool {
         let run = self.run.lock();
         run.polls && run.save_asked
     }
@@ -164,8 +174,9 @@ impl Handler {
         let callback = self.checkpoint.lock().clone();
         match callback {
             None => self.run.lock().checkpoint_due = true,
+            Some(_) if self.maps.puts_off_saving() => {}
             Some(save) => {
-                let code = self.calling(|| save(false));
+                let code = self.standing_still(|| self.calling(|| save(false)));
                 self.saved(code == 0, || format!("the checkpoint callback returned {code}: nothing was saved"));
             }
         }
@@ -249,6 +260,12 @@ impl Handler {
 
     /// Serves waiting requests, at most `room` of them; what is left waits for the next ready point.
     fn serve_inbox(&self, room: &mut usize) {
+        if !self.inbox.is_empty() {
+            self.standing_still(|| self.serve_some(room));
+        }
+    }
+
+    fn serve_some(&self, room: &mut usize) {
         while *room > 0 {
             let Some(request) = self.inbox.pop() else { return };
             *room -= 1;

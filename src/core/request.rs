@@ -19,7 +19,7 @@ const MOST_CALLBACKS: usize = 65_536;
 impl Handler {
     /// Sends a request and waits for its answer until the deadline.
     pub(crate) fn ask(&self, ask: Ask, message: Message, deadline: Option<Instant>) -> Answer {
-        if self.is_computing_here() || self.service.is_this_thread() {
+        if self.would_wait_for_itself() {
             let text = "this thread would wait for itself: use park_ask_later";
             return Err(Error::new(Status::WrongThread, text));
         }

@@ -11,7 +11,7 @@ pub(crate) enum Status {
     Stopped = 2,
     NoCheckpoint = 3,
     Delay = 4,
-    End = 5,
+    NotRun = 5,
     InvalidHandle = -1,
     InvalidArgument = -2,
     WrongThread = -3,
@@ -32,16 +32,17 @@ pub(crate) enum Status {
     Closed = -18,
     Exists = -19,
     WrongType = -20,
+    Differs = -21,
 }
 
 impl Status {
-    pub(crate) const ALL: [Status; 26] = [
+    pub(crate) const ALL: [Status; 27] = [
         Status::Ok,
         Status::Aborted,
         Status::Stopped,
         Status::NoCheckpoint,
         Status::Delay,
-        Status::End,
+        Status::NotRun,
         Status::InvalidHandle,
         Status::InvalidArgument,
         Status::WrongThread,
@@ -62,6 +63,7 @@ impl Status {
         Status::Closed,
         Status::Exists,
         Status::WrongType,
+        Status::Differs,
     ];
 
     /// The status with this number, if there is one.
@@ -77,7 +79,7 @@ impl Status {
             Status::Stopped => c"a stop was asked for",
             Status::NoCheckpoint => c"there is no checkpoint to restore",
             Status::Delay => c"left to the next ready point",
-            Status::End => c"there are no more",
+            Status::NotRun => c"this item was never begun",
             Status::InvalidHandle => c"the handle is NULL, freed or not one of park's",
             Status::InvalidArgument => c"an argument is not valid",
             Status::WrongThread => c"not on this thread",
@@ -98,6 +100,7 @@ impl Status {
             Status::Closed => c"the handler was freed",
             Status::Exists => c"the name is in use",
             Status::WrongType => c"the value has another type",
+            Status::Differs => c"items came out differently in parallel",
         }
     }
 }

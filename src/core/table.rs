@@ -140,6 +140,12 @@ impl Row {
         self.write_progress(DONE, (done, total));
     }
 
+    /// Stores how much is done, unless more is stored already.
+    pub(crate) fn raise_progress(&self, done: f64) {
+        // The bits of numbers from 0 on are in the numbers' order.
+        WORD[self.handle as u16 as usize + DONE].fetch_max(done.to_bits(), Ordering::Relaxed);
+    }
+
     /// Keeps what was just shown.
     pub(crate) fn note_shown(&self, shown: (f64, f64)) {
         self.write_progress(SHOWN, shown);

@@ -22,8 +22,8 @@ pub const PARK_STOPPED: c_int = 2;
 pub const PARK_NO_CHECKPOINT: c_int = 3;
 /// Status that a handler of park_on_signal returns to leave a message to the next ready point.
 pub const PARK_DELAY: c_int = 4;
-/// Status: the source of an imap has no more items, or all results were taken.
-pub const PARK_END: c_int = 5;
+/// Status of an item that was never begun, in the array of park_options_statuses.
+pub const PARK_NOT_RUN: c_int = 5;
 /// Status: the handle is NULL, freed, or not one of park's. Every function that takes a handle can return it.
 pub const PARK_INVALID_HANDLE: c_int = -1;
 /// Status: an argument is not valid; park_last_error names it.
@@ -64,6 +64,9 @@ pub const PARK_CLOSED: c_int = -18;
 pub const PARK_EXISTS: c_int = -19;
 /// Status: the value has another type.
 pub const PARK_WRONG_TYPE: c_int = -20;
+
+/// Status: in parallel, items came out differently than one after the other.
+pub const PARK_DIFFERS: c_int = -21;
 
 /// Signal or request: halt at the next ready point.
 pub const PARK_PAUSE: c_int = 1;
@@ -165,6 +168,32 @@ pub const PARK_SAVE: c_int = 1;
 /// Operation of a checkpoint callback: restore.
 pub const PARK_RESTORE: c_int = 2;
 
+/// Option of maps: how many threads take part, the caller included. 0, the default: all.
+pub const PARK_OPTION_WORKERS: c_int = 1;
+/// Option of maps: how many items a thread takes at a time. 0, the default: as many as take some microseconds.
+pub const PARK_OPTION_CHUNK: c_int = 2;
+/// Option of maps: 1 goes on after an item that failed; 0, the default, ends the map.
+pub const PARK_OPTION_GO_ON: c_int = 3;
+/// Option of maps: how often an item that failed is tried again, at once. 0 is the default.
+pub const PARK_OPTION_RETRIES: c_int = 4;
+/// Option of maps: 1 stores the job's progress, items done of all. 0 is the default.
+pub const PARK_OPTION_PROGRESS: c_int = 5;
+/// Option of maps: 1 is the checking mode, as with PARK_MAP_CHECK=1 in the environment. 0 is the default.
+pub const PARK_OPTION_CHECK: c_int = 6;
+/// Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its processor
+/// meanwhile. 50 is the default.
+pub const PARK_OPTION_SPIN: c_int = 7;
+/// Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved in
+/// the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.
+pub const PARK_OPTION_CHECKPOINTS: c_int = 8;
+
+/// Items of the last map that were never begun.
+pub const PARK_ITEMS_LEFT: c_int = 1;
+/// Items of the last map that failed.
+pub const PARK_ITEMS_FAILED: c_int = 2;
+/// Items of the last map that the checking mode found to differ.
+pub const PARK_ITEMS_DIFFER: c_int = 3;
+
 /// Exit code of a job that was stopped with a checkpoint: run me again (HTCondor's convention).
 pub const PARK_EXIT_CHECKPOINTED: c_int = 85;
 /// Exit code of a job that was aborted, or stopped without a checkpoint.
@@ -254,21 +283,35 @@ pub type park_reply_fn = Option<
 /// not call into park. libuv's uv_async_send has this form. The result is ignored.
 pub type park_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void) -> c_int>;
 
-/// An imap. Made by park_imap_new, freed by park_imap_free.
-pub struct park_imap {
+/// Options of maps. Made by park_options_new, freed by park_options_free.
+pub struct park_options {
     _private: [u8; 0],
 }
-/// item
+
+/// Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where the array
+/// is). Called on the computation thread and on the workers, several at once. 0: done. Anything else: the item failed;
+/// while the run is to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
 pub type park_map_fn = Option<
     unsafe extern "C-unwind" fn(
         job: *mut park_handler,
-        item: *const c_void,
-        result: *mut c_void,
+        r#in: *const c_void,
+        out: *mut c_void,
         index: i64,
         user: *mut c_void,
     ) -> c_int,
 >;
-/// source
-pub type park_source_fn = Option<
-    unsafe extern "C-unwind" fn(job: *mut park_handler, item: *mut c_void, index: i64, user: *mut c_void) -> c_int,
+
+/// Does the items from `begin` up to, and without, `end`, of park_for. Called on the computation thread and on the workers,
+/// several at once. To return as park_map_fn does; what it returns holds for all these items.
+pub type park_for_fn =
+    Option<unsafe extern "C-unwind" fn(job: *mut park_handler, begin: i64, end: i64, user: *mut c_void) -> c_int>;
+
+/// Called on a thread that begins to take part in a map, before its first item. What it returns is the thread's local
+/// state: park_worker_local gives it to the items. A worker may come and go several times in one map.
+pub type park_enter_fn =
+    Option<unsafe extern "C-unwind" fn(job: *mut park_handler, worker: c_int, user: *mut c_void) -> *mut c_void>;
+
+/// Called on a thread that ceases to take part in a map, after its last item, with what park_enter_fn returned.
+pub type park_leave_fn = Option<
+    unsafe extern "C-unwind" fn(job: *mut park_handler, worker: c_int, local: *mut c_void, user: *mut c_void),
 >;

@@ -1,7 +1,7 @@
 //! What C sees: convert, call core, convert back. With [`crate::sys`] the only place with unsafe code.
 //!
 //! One file a section of the header, in the header's order: `constants`, `errors`, `lifecycle`, `looping`,
-//! `checkpoint`, `signals`, `variables`, `events`, `messages`. Beside them `convert` (text, slices, times),
+//! `checkpoint`, `mapping`, `options`, `signals`, `variables`, `events`, `messages`. Beside them `items` (what a map calls), `convert` (text, slices, times),
 //! `guard` (handles, panics, cancellation), `callback` (function, user data, destroy) and `registry` (the handles of
 //! clients, events and messages).
 #![allow(non_camel_case_types, unreachable_pub, clippy::missing_safety_doc)] // The header needs the names, and pub.
@@ -9,6 +9,7 @@
 mod callback;
 mod convert;
 mod guard;
+mod items;
 mod registry;
 
 // The header's order.
@@ -17,6 +18,8 @@ pub(crate) mod errors;
 pub(crate) mod lifecycle;
 pub(crate) mod looping;
 pub(crate) mod checkpoint;
+pub(crate) mod mapping;
+pub(crate) mod options;
 pub(crate) mod signals;
 pub(crate) mod variables;
 pub(crate) mod events;

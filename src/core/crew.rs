@@ -1,0 +1,363 @@
+//! The crew: a handler's workers, and the board on which maps ask them for help.
+//!
+//! The threads are park's own, made at the first map that needs them and joined when the handler is freed. (rayon's pool
+//! would hold the very same threads: a caller from outside cannot take part in its loops, and entering it costs 30 us.)
+//!
+//! # Standing still
+//!
+//! A request, or a checkpoint in the middle of a map, is served by the computation thread while no other thread is
+//! inside an item: the job's memory is consistent then. `moving` counts the workers that may be inside one. A worker
+//! counts itself in, and then looks whether the crew is held; who holds the crew says so, and then looks who moves. Both
+//! are sequentially consistent, so one of them sees the other. Only threads that are in one map stand still for that:
+//! one that is in an item and calls a map in it goes on until that item is done, so nobody waits for a lock that
+//! somebody holds who stands still. In a pause all stand still, because whatever waits then waits for the resume anyway.
+
+use super::alarm::Alarm;
+use super::attention::{asked_in, Attention, PAUSE};
+use super::handler::Handler;
+use super::seat::{self, Seat};
+use super::status::{Error, Result, Status};
+use super::sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering};
+use super::tally::Tally;
+use super::work::{Attend, Work};
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long an idle worker looks for the next map before it sleeps, unless asked otherwise. A loop that calls one map
+/// after the other finds it awake; a processor is not burnt.
+pub(crate) const DEFAULT_SPIN: Duration = Duration::from_micros(50);
+/// How long the caller looks out for the last items of others before it sleeps.
+const TAIL_SPIN: Duration = Duration::from_micros(50);
+
+pub(crate) struct Crew {
+    handle: u64,
+    attention: Attention<'static>,
+    size: u32,
+    stack_bytes: usize,
+    board: Mutex<Vec<Arc<Work>>>,
+    alarm: Alarm,
+    /// Workers that look for work, awake.
+    looking: AtomicU32,
+    spin: AtomicU64,
+    closing: AtomicBool,
+    held: AtomicBool,
+    moving: AtomicU32,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Crew {
+    /// A crew of so many threads, the caller's included. When there are not so many to be had, the reason is told
+    /// too.
+    pub(crate) fn new(handler: &Handler, size: u32) -> (Arc<Crew>, Option<Error>) {
+        let mut threads = Vec::new();
+        let wanted = size;
+        let mut problem = None;
+        let crew = Arc::new(Crew {
+            handle: handler.handle(),
+            attention: handler.attention(),
+            size,
+            stack_bytes: handler.stack_bytes(),
+            board: Mutex::new(Vec::new()),
+            alarm: Alarm::new(),
+            looking: AtomicU32::new(0),
+            spin: AtomicU64::new(DEFAULT_SPIN.as_nanos() as u64),
+            closing: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            moving: AtomicU32::new(0),
+            threads: Mutex::new(Vec::new()),
+        });
+        for index in 1..wanted {
+            let worker = crew.clone();
+            let started = crate::sys::with_signals_blocked(|| {
+                let builder = std::thread::Builder::new().name(format!("park-worker-{index}"));
+                builder.stack_size(worker.stack_bytes).spawn(move || {
+                    let _uncancelled = crate::sys::CancelDisabled::new();
+                    worker.work(index);
+                })
+            });
+            match started {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    let text = format!("{} of {wanted} threads for maps: {error}", threads.len() + 1);
+                    problem = Some(Error::new(Status::System, text));
+                    break;
+                }
+            }
+        }
+        *crew.threads.lock() = threads;
+        (crew, problem)
+    }
+
+    /// How many threads it has, the caller's included.
+    pub(crate) fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Whether it is as the handler now wants one.
+    pub(crate) fn is_like(&self, size: u32, stack_bytes: usize) -> bool {
+        self.size == size && self.stack_bytes == stack_bytes
+    }
+
+    pub(crate) fn set_spin(&self, spin: Duration) {
+        // Relaxed: a number by itself.
+        self.spin.store(u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Lets the threads end, and waits for it. No map is going on.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.alarm.announce();
+        self.alarm.wake(u32::MAX);
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            // A panic in it was reported already.
+            let _ = thread.join();
+        }
+    }
+
+    // The board.
+
+    /// Whether somebody is awake and looks for work.
+    pub(crate) fn is_looking(&self) -> bool {
+        self.looking.load(Ordering::Relaxed) > 0
+    }
+
+    /// Asks for help with a map.
+    pub(super) fn publish(&self, work: &Arc<Work>) {
+        self.board.lock().push(work.clone());
+        self.announce();
+        self.wake_one();
+    }
+
+    pub(super) fn announce(&self) {
+        self.alarm.announce();
+    }
+
+    /// Wakes one; who was woken wakes the next.
+    pub(super) fn wake_one(&self) {
+        self.alarm.wake(1);
+    }
+
+    /// Wakes one who has nothing to do though there is work.
+    pub(super) fn wake_sleeper(&self) {
+        if self.alarm.asleep() > 0 && !self.is_looking() {
+            self.alarm.announce();
+            self.alarm.wake(1);
+        }
+    }
+
+    /// Takes a map off the board, if its caller is alone in it.
+    fn withdraw(&self, work: &Arc<Work>) -> bool {
+        let mut board = self.board.lock();
+        if !work.is_alone() {
+            return false;
+        }
+        board.retain(|other| !Arc::ptr_eq(other, work));
+        true
+    }
+
+    /// Finds a map that needs help, the newest first: an inner one holds up an outer one. Those which have nothing to
+    /// give right now are told that somebody is hungry.
+    fn find(&self, deeper_than: u32) -> Option<Arc<Work>> {
+        let board = self.board.lock();
+        for work in board.iter().rev().filter(|work| work.depth > deeper_than) {
+            if !work.has_something_to_steal() {
+                work.tally.say_hungry();
+            } else if work.join() {
+                return Some(work.clone());
+            }
+        }
+        None
+    }
+
+    // Workers.
+
+    fn work(&self, index: u32) {
+        let _seat = seat::take(Seat { handle: self.handle, depth: 0, index, local: 0 });
+        self.looking.fetch_add(1, Ordering::Relaxed);
+        let mut idle_since = Instant::now();
+        loop {
+            let ticket = self.alarm.ticket();
+            if self.closing.load(Ordering::Acquire) {
+                return;
+            }
+            if let Some(work) = self.find(0) {
+                self.looking.fetch_sub(1, Ordering::Relaxed);
+                self.moving.fetch_add(1, Ordering::SeqCst);
+                let helped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    self.stand_while_held(&work.handler, &work.tally, work.depth);
+                    let (handler, depth) = (&work.handler, work.depth);
+                    work.help(index, &mut |tally| self.stand_while_asked(handler, tally, depth));
+                }));
+                drop((helped, work));
+                self.stop_moving();
+                self.looking.fetch_add(1, Ordering::Relaxed);
+                idle_since = Instant::now();
+                continue;
+            }
+            let spin = Duration::from_nanos(self.spin.load(Ordering::Relaxed));
+            while self.alarm.ticket() == ticket && idle_since.elapsed() < spin {
+                for _ in 0..8 {
+                    std::hint::spin_loop();
+                }
+            }
+            if self.alarm.ticket() == ticket {
+                self.looking.fetch_sub(1, Ordering::Relaxed);
+                self.alarm.sleep(ticket);
+                self.looking.fetch_add(1, Ordering::Relaxed);
+                idle_since = Instant::now();
+            }
+        }
+    }
+
+    fn stop_moving(&self) {
+        // SeqCst: see above.
+        self.moving.fetch_sub(1, Ordering::SeqCst);
+        self.attention.nudge();
+    }
+
+    fn is_asked_to_stand(&self, handler: &Handler, tally: &Tally, depth: u32, control: u32) -> bool {
+        if tally.has_ended() {
+            return false;
+        }
+        if let Some(reason) = handler.must_end_map(tally.policy(), control) {
+            tally.end(reason);
+            return false;
+        }
+        (control & PAUSE != 0 && !handler.loop_must_save()) || (depth == 1 && self.is_held())
+    }
+
+    fn stand_while_held(&self, handler: &Handler, tally: &Tally, depth: u32) {
+        if self.is_held() {
+            self.stand_while_asked(handler, tally, depth);
+        }
+    }
+
+    /// What a worker does at a ready point inside a map, and whoever calls a map inside an item: it stands still while
+    /// it is asked to, and ends the map when the run is to end.
+    pub(super) fn stand_while_asked(&self, handler: &Handler, tally: &Tally, depth: u32) {
+        if !self.is_asked_to_stand(handler, tally, depth, self.attention.control()) {
+            return;
+        }
+        // The computation thread is not counted.
+        let counted = seat::current().index != 0;
+        loop {
+            if counted {
+                self.stop_moving();
+            }
+            loop {
+                let word = self.attention.watch();
+                if !self.is_asked_to_stand(handler, tally, depth, asked_in(word)) {
+                    break;
+                }
+                self.attention.sleep(word);
+            }
+            if counted {
+                // SeqCst: see above. It may have been held again in between.
+                self.moving.fetch_add(1, Ordering::SeqCst);
+            }
+            if !counted || depth != 1 || !self.is_held() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// Whether no worker is inside an item.
+    pub(super) fn stands_still(&self) -> bool {
+        self.moving.load(Ordering::SeqCst) == 0
+    }
+
+    /// Until it is dropped, no worker is inside an item. Computation thread, not inside one itself.
+    pub(super) fn hold(&self) -> Held<'_> {
+        self.held.store(true, Ordering::SeqCst);
+        loop {
+            let word = self.attention.watch();
+            if self.stands_still() {
+                return Held(self);
+            }
+            self.attention.sleep(word);
+        }
+    }
+
+    // The caller of a map.
+
+    /// Does what others give back, helps where it may, and waits, until all items are dealt with.
+    pub(super) fn finish(&self, work: &Arc<Work>, index: u32, may_help: bool, attend: Attend<'_>) {
+        let mut seen = None;
+        let mut since = Instant::now();
+        loop {
+            if self.withdraw(work) {
+                return;
+            }
+            work.tally.say_hungry();
+            let ticket = self.alarm.ticket();
+            if work.has_something_to_steal() {
+                work.take_part(index, attend);
+                continue;
+            }
+            // In no item, the computation thread can help with maps inside of this one.
+            if may_help {
+                if let Some(inner) = self.find(work.depth) {
+                    let (handler, depth) = (inner.handler.clone(), inner.depth);
+                    inner.help(index, &mut |tally| self.stand_while_asked(&handler, tally, depth));
+                    since = Instant::now();
+                    continue;
+                }
+            }
+            while self.alarm.ticket() == ticket && !work.is_alone() {
+                if seen != Some(self.attention.control()) {
+                    attend(&work.tally);
+                    seen = Some(self.attention.control());
+                }
+                if since.elapsed() < TAIL_SPIN {
+                    std::hint::spin_loop();
+                    continue;
+                }
+                let word = self.attention.watch();
+                if self.alarm.ticket() == ticket && !work.is_alone() && Some(asked_in(word)) == seen {
+                    self.attention.sleep(word);
+                }
+            }
+        }
+    }
+}
+
+/// See [`Crew::hold`].
+pub(super) struct Held<'a>(&'a Crew);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.held.store(false, Ordering::SeqCst);
+        self.0.attention.nudge();
+    }
+}
+
+/// How many threads a map has, unless the program says: what the environment says, else what the machine and the
+/// container let this process have.
+pub(crate) fn default_size() -> u32 {
+    let from_environment = ["PARK_NUM_THREADS", "SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"].iter().find_map(|name| {
+        let text = std::env::var(name).ok()?;
+        // OpenMP's may be a list, one number a level.
+        let first = text.split(',').next()?.trim();
+        first.parse::<u32>().ok().filter(|&count| (1..=MOST_THREADS).contains(&count))
+    });
+    // std looks at the affinity mask, and at the cgroups' quotas, version 1 and 2.
+    from_environment.unwrap_or_else(|| {
+        std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
+    })
+}
+
+pub(crate) const MOST_THREADS: u32 = 4096;
+
+/// A refusal of a number of threads.
+pub(crate) fn check_size(count: i64) -> Result<u32> {
+    u32::try_from(count)
+        .ok()
+        .filter(|&count| count <= MOST_THREADS)
+        .ok_or_else(|| Error::argument(format!("count: {count} is not a number of threads from 0 to {MOST_THREADS}")))
+}
