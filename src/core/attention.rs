@@ -220,11 +220,6 @@ pub(crate) fn asked_in(watched: u32) -> u32 {
     watched & !WATCHED
 }
 
-/// What is asked for, in a word that [`Attention::watch`] returned.
-pub(crate) fn asked_in(watched: u32) -> u32 {
-    watched & !WATCHED
-}
-
 /// Whether the control word is that of a running computation.
 pub(crate) fn is_running(control: u32) -> bool {
     control & PHASE == PHASE_RUNNING

@@ -11,15 +11,19 @@
 //! continues it. Workers never wait in an imap: one that finds nothing to do goes back to the pool, and is called again.
 
 use super::attention::{is_running, ABORT, PAUSE, STOP};
+use super::crew::{Crew, Help};
 use super::desk::{Desk, Leave, Source};
+use super::handler::Handler;
+use super::seat::{self, Seat};
 use super::status::Status;
 use super::stream::{Block, Pulled, Stream};
 use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 use super::table;
+use crate::sys::FloatEnv;
 use std::cell::RefCell;
 use std::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::Weak;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A block lasts so long.
 const BLOCK_NANOSECONDS: u64 = 10_000;
@@ -44,18 +48,9 @@ pub(crate) struct Policy {
     /// At most so many items are fetched and not taken. From 1 on.
     pub(crate) in_flight: usize,
     pub(crate) ordered: bool,
-}
-
-/// What a worker is called for.
-pub(crate) trait Help: Send + Sync {
-    /// Takes part until there is nothing to do.
-    fn help(&self);
-}
-
-/// Where workers come from. PROVISIONAL
-pub(crate) trait Crew: Send + Sync {
-    /// Some idle worker will call `work.help()`. Does not wait.
-    fn call(&self, work: Arc<dyn Help>);
+    /// Progress is stored: results taken, of so many when that is known.
+    pub(crate) progress: Option<Option<u64>>,
+    pub(crate) spin: Option<Duration>,
 }
 
 /// The indices that come next.
@@ -69,7 +64,8 @@ pub(crate) struct Imap<S: Stream> {
     pub(super) job: u64,
     pub(super) policy: Policy,
     pub(crate) stream: S,
-    crew: Arc<dyn Crew>,
+    /// How the thread that made it computes with floating-point numbers.
+    env: FloatEnv,
     /// Held while the source is called.
     source: Mutex<Cursor>,
     /// Somebody went away because the source was busy.
@@ -83,8 +79,11 @@ pub(crate) struct Imap<S: Stream> {
     cost: AtomicU64,
     /// Workers that were called and have not gone away.
     called: AtomicUsize,
+    /// How many maps and imaps its items are inside of, itself included.
+    pub(super) depth: AtomicU32,
     /// Items that failed for good.
     failures: AtomicU64,
+    closed: AtomicBool,
 }
 
 thread_local! {
@@ -102,23 +101,29 @@ impl Drop for Inside {
 }
 
 impl<S: Stream> Imap<S> {
-    pub(crate) fn new(job: u64, policy: Policy, stream: S, crew: Arc<dyn Crew>) -> Option<Arc<Imap<S>>> {
-        let attention = table::find_attention(job)?;
-        Some(Arc::new_cyclic(|me| Imap {
+    pub(crate) fn new(handler: &Handler, policy: Policy, stream: S) -> Arc<Imap<S>> {
+        Arc::new_cyclic(|me| Imap {
             me: me.clone(),
-            job,
+            job: handler.handle(),
             policy,
             stream,
-            crew,
+            env: FloatEnv::of_this_thread(),
             source: Mutex::new(Cursor { next: 0 }),
             starved: AtomicBool::new(false),
-            desk: Desk::new(policy.in_flight, policy.ordered, attention),
+            desk: Desk::new(policy.in_flight, policy.ordered, handler.attention()),
             limit: AtomicU64::new(u64::MAX),
             tolerated: AtomicU32::new(0),
             cost: AtomicU64::new(0),
             called: AtomicUsize::new(0),
+            depth: AtomicU32::new(1),
             failures: AtomicU64::new(0),
-        }))
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        // Relaxed: who takes a result at this very moment is as good as one who took it before.
+        self.closed.load(Ordering::Relaxed)
     }
 
     // Relaxed for limit, cost, called: numbers by themselves; what belongs to them is handed over at the desk.
@@ -144,14 +149,18 @@ impl<S: Stream> Imap<S> {
         self.tolerated.store(control & (PAUSE | ABORT | STOP), Ordering::Relaxed);
     }
 
+    /// Whether the next item may be begun, by a worker of the crew when there is one.
     #[inline(always)]
-    fn may_go_on(&self) -> bool {
-        table::nothing_pending(self.job) || self.may_go_on_though_pending()
+    fn may_go_on(&self, crew: Option<&Arc<Crew>>) -> bool {
+        table::nothing_pending(self.job) || self.may_go_on_though_pending(crew)
     }
 
     /// What is pending may be no business of an item's.
     #[cold]
-    fn may_go_on_though_pending(&self) -> bool {
+    fn may_go_on_though_pending(&self, crew: Option<&Arc<Crew>>) -> bool {
+        if crew.is_some_and(|crew| crew.wants_workers()) {
+            return false;
+        }
         let Some(attention) = table::find_attention(self.job) else { return false };
         let control = attention.control();
         is_running(control) && control & (PAUSE | ABORT | STOP) == self.tolerated.load(Ordering::Relaxed)
@@ -181,16 +190,16 @@ impl<S: Stream> Imap<S> {
     }
 
     /// Takes part as a fetcher, if the source is free.
-    pub(super) fn try_fetch(&self, most: usize) -> Fetched<S::Room> {
+    pub(super) fn try_fetch(&self, most: usize, crew: Option<&Arc<Crew>>) -> Fetched<S::Room> {
         let Some(mut cursor) = self.source.try_lock() else { return Fetched::Busy };
-        let fetched = self.fetch(&mut cursor, most);
+        let fetched = self.fetch(&mut cursor, most, crew);
         drop(cursor);
         // SeqCst: whoever goes away says so, then looks at the source once more; here it is let go, then looked who
         // went away. One of the two sees the other.
         fence(Ordering::SeqCst);
         if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
             self.desk.nudge();
-            self.call_for_help(false);
+            self.call_for_help(false, crew);
         }
         fetched
     }
@@ -206,12 +215,12 @@ impl<S: Stream> Imap<S> {
         self.source.try_lock().is_none()
     }
 
-    pub(super) fn has_failures(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) > 0
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
-    fn fetch(&self, cursor: &mut Cursor, most: usize) -> Fetched<S::Room> {
-        if !self.may_go_on() {
+    fn fetch(&self, cursor: &mut Cursor, most: usize, crew: Option<&Arc<Crew>>) -> Fetched<S::Room> {
+        if !self.may_go_on(crew) {
             return Fetched::NotNow;
         }
         let limit = self.limit();
@@ -228,7 +237,7 @@ impl<S: Stream> Imap<S> {
                 return Fetched::NotNow;
             }
         };
-        let (got, pulled) = self.stream.pull(&mut block.room, cursor.next, count, || self.may_go_on());
+        let (got, pulled) = self.stream.pull(&mut block.room, cursor.next, count, || self.may_go_on(crew));
         block.first = cursor.next;
         block.count = got;
         cursor.next += got as u64;
@@ -267,19 +276,19 @@ impl<S: Stream> Imap<S> {
     // Running.
 
     /// Runs what has not run of a block, as far as that may be.
-    pub(super) fn run(&self, block: &mut Block<S::Room>) {
+    pub(super) fn run(&self, block: &mut Block<S::Room>, crew: Option<&Arc<Crew>>) {
         while block.statuses.len() < block.count {
             let at = block.statuses.len();
             let index = block.first + at as u64;
-            if index >= self.limit() || !self.may_go_on() {
+            if index >= self.limit() || !self.may_go_on(crew) {
                 return;
             }
             let status = match self.stream.run(&mut block.room, at, index) {
                 0 => 0,
-                status => self.run_again(block, at, index, status),
+                status => self.run_again(block, at, status, crew),
             };
             block.statuses.push(status);
-            if status != 0 && self.ends(block, index, status) {
+            if status != 0 && self.ends(block, index, status, crew) {
                 return;
             }
         }
@@ -287,9 +296,10 @@ impl<S: Stream> Imap<S> {
 
     /// Tries a failed item again.
     #[cold]
-    fn run_again(&self, block: &mut Block<S::Room>, at: usize, index: u64, mut status: i32) -> i32 {
+    fn run_again(&self, block: &mut Block<S::Room>, at: usize, mut status: i32, crew: Option<&Arc<Crew>>) -> i32 {
+        let index = block.first + at as u64;
         let mut left = self.policy.retries;
-        while status != 0 && left > 0 && self.may_go_on() {
+        while status != 0 && left > 0 && self.may_go_on(crew) {
             status = self.stream.run(&mut block.room, at, index);
             left -= 1;
         }
@@ -298,9 +308,9 @@ impl<S: Stream> Imap<S> {
 
     /// An item has failed: whether the rest of its block is not to be run.
     #[cold]
-    fn ends(&self, block: &mut Block<S::Room>, index: u64, status: i32) -> bool {
+    fn ends(&self, block: &mut Block<S::Room>, index: u64, status: i32, crew: Option<&Arc<Crew>>) -> bool {
         let asks_to_end = status == Status::Aborted as i32 || status == Status::Stopped as i32;
-        if asks_to_end && !self.may_go_on() {
+        if asks_to_end && !self.may_go_on(crew) {
             // It was broken off, as it should be.
             return false;
         }
@@ -338,23 +348,29 @@ impl<S: Stream> Imap<S> {
     }
 
     /// Calls a worker, when there is enough to do, or when the taker cannot do it. Who was called calls the next.
-    pub(super) fn call_for_help(&self, urgently: bool) {
+    pub(super) fn call_for_help(&self, urgently: bool, crew: Option<&Arc<Crew>>) {
         let most = self.policy.threads - 1;
         if self.called.load(Ordering::Relaxed) >= most || !(urgently || self.is_worth_help()) || !self.desk.has_room() {
             return;
         }
         let Some(me) = self.me.upgrade() else { return };
+        // A worker must not ask the handler, which may be waiting for its end.
+        let asked = if crew.is_none() { table::find(self.job).map(|handler| handler.crew(false)) } else { None };
+        let Some(crew) = crew.or(asked.as_ref()) else { return };
+        if let Some(spin) = self.policy.spin {
+            crew.set_spin(spin);
+        }
         let one_more = |called| (called < most).then_some(called + 1);
         if self.called.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok() {
-            self.crew.call(me);
+            crew.call(me);
         }
     }
 
-    fn take_part(&self) {
+    fn take_part(&self, crew: &Arc<Crew>) {
         let mut since = Instant::now();
         let mut tries = 0;
         loop {
-            let mut block = match self.try_fetch(usize::MAX) {
+            let mut block = match self.try_fetch(usize::MAX, Some(crew)) {
                 Fetched::Block(block) => block,
                 Fetched::Busy if tries < PATIENCE => {
                     tries += 1;
@@ -366,14 +382,18 @@ impl<S: Stream> Imap<S> {
             };
             tries = 0;
             let before = block.statuses.len();
-            self.run(&mut block);
+            self.run(&mut block, Some(crew));
             since = self.measured(block.statuses.len() - before, since);
             self.desk.lay(block);
+            if crew.wants_workers() {
+                return;
+            }
         }
     }
 
     /// Nobody calls the user's functions when it returns, and nobody will.
     pub(crate) fn close(&self, is_taker: bool) {
+        self.closed.store(true, Ordering::Relaxed);
         self.halt();
         self.desk.close();
         self.desk.wait_until_left(is_taker);
@@ -382,7 +402,7 @@ impl<S: Stream> Imap<S> {
 }
 
 impl<S: Stream> Help for Imap<S> {
-    fn help(&self) {
+    fn help(&self, crew: &Arc<Crew>, index: u32) {
         /// Also when park's own part of it panics: a free must not wait for ever.
         struct Leave<'a, S: Stream>(&'a Imap<S>);
         impl<S: Stream> Drop for Leave<'_, S> {
@@ -390,11 +410,18 @@ impl<S: Stream> Help for Imap<S> {
                 self.0.desk.leave();
             }
         }
-        if self.desk.enter() {
+        if !crew.wants_workers() && self.desk.enter() {
             let _leave = Leave(self);
             let _inside = self.inside();
-            self.call_for_help(false);
-            self.take_part();
+            self.env.apply();
+            self.call_for_help(false, Some(crew));
+            let local = self.stream.enter(index);
+            {
+                let depth = self.depth.load(Ordering::Relaxed);
+                let _seat = seat::take(Seat { handle: self.job, depth, index, local });
+                self.take_part(crew);
+            }
+            self.stream.leave(index, local);
         }
         self.called.fetch_sub(1, Ordering::Relaxed);
     }

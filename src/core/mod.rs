@@ -20,6 +20,8 @@
 //! | `work`, `crew` | a map that several threads do; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
+//! | `stream`, `desk` | what an imap runs; where its blocks of items are handed over |
+//! | `imap`, `taker` | an imap, and the one who takes its results |
 #![forbid(unsafe_code)]
 
 pub(crate) mod sync;
@@ -31,6 +33,9 @@ pub(crate) mod attention;
 pub(crate) mod range;
 pub(crate) mod alarm;
 pub(crate) mod reply;
+
+pub(crate) mod stream;
+pub(crate) mod desk;
 
 // Above here a model cannot run: static tables, real threads.
 #[cfg(not(loom))]
@@ -71,3 +76,7 @@ pub(crate) mod ready;
 pub(crate) mod request;
 #[cfg(not(loom))]
 pub(crate) mod map;
+#[cfg(not(loom))]
+pub(crate) mod imap;
+#[cfg(not(loom))]
+pub(crate) mod taker;

@@ -30,6 +30,12 @@ pub(crate) trait Stream: Send + Sync + 'static {
 
     /// Runs the item at a place of the room. 0: done.
     fn run(&self, room: &mut Self::Room, at: usize, index: u64) -> i32;
+
+    /// A thread begins to take part: what its hook returns is the thread's local state.
+    fn enter(&self, index: u32) -> usize;
+
+    /// It ceases to.
+    fn leave(&self, index: u32, local: usize);
 }
 
 /// Some items in a row, and what became of them. Handed from thread to thread whole: whoever holds it owns it.

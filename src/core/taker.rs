@@ -1,12 +1,15 @@
 //! The taker of an imap: takes the results, one by one, and runs items itself while there is nothing to take.
 
 use super::attention::asked_in;
+use super::handler::{CallbackMark, Handler};
 use super::desk::{Found, Source};
-use super::imap::{Fetched, Imap};
+use super::imap::{Fetched, Imap, Inside};
 use super::status::{Error, Result, Status};
 use super::stream::{Block, Stream};
-use super::sync::Arc;
+use super::seat::{self, Seat, Taken};
+use super::sync::{Arc, Ordering};
 use super::table;
+use super::tally::{self, Tally};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -31,6 +34,7 @@ pub(crate) struct Culprit {
 
 pub(crate) struct Taker<S: Stream> {
     imap: Arc<Imap<S>>,
+    handler: Arc<Handler>,
     /// What is being taken, and how far.
     block: Option<Box<Block<S::Room>>>,
     at: usize,
@@ -40,13 +44,32 @@ pub(crate) struct Taker<S: Stream> {
     rest: Option<VecDeque<Box<Block<S::Room>>>>,
     /// The control word of the last ready point.
     seen: u32,
+    /// How many results were in the blocks that are done with.
+    taken: u64,
+    /// What the hook returned when this thread ran its first item, and the thread's index.
+    local: Option<(u32, usize)>,
     /// The desk counts it among those who may be inside the user's functions.
     is_inside: bool,
 }
 
 impl<S: Stream> Taker<S> {
-    pub(crate) fn new(imap: Arc<Imap<S>>) -> Taker<S> {
-        Taker { imap, block: None, at: 0, ended: None, culprit: None, rest: None, seen: 0, is_inside: false }
+    pub(crate) fn new(imap: Arc<Imap<S>>, handler: Arc<Handler>) -> Taker<S> {
+        if let Some(total) = imap.policy.progress {
+            handler.begin_progress(total.unwrap_or(0));
+        }
+        Taker {
+            imap,
+            handler,
+            block: None,
+            at: 0,
+            ended: None,
+            culprit: None,
+            rest: None,
+            seen: 0,
+            taken: 0,
+            local: None,
+            is_inside: false,
+        }
     }
 
     pub(crate) fn imap(&self) -> &Arc<Imap<S>> {
@@ -79,8 +102,20 @@ impl<S: Stream> Taker<S> {
         }
         if let Ok(Next::Ended(status)) = next {
             self.ended = Some(status);
+            self.leave();
         }
         next
+    }
+
+    /// Why it ended as failed.
+    pub(crate) fn reason(&self) -> String {
+        match (self.culprit, self.imap.desk.source()) {
+            (Some(Culprit { index, code }), Source::Failed { index: missing, .. }) if index == missing => {
+                format!("source: it returned {code} instead of item {index}")
+            }
+            (Some(Culprit { index, code }), _) => format!("item {index}: the function returned {code}"),
+            (None, _) => format!("{} items failed", self.imap.failures()),
+        }
     }
 
     fn find(&mut self, deadline: Option<Instant>) -> Result<Next> {
@@ -93,6 +128,7 @@ impl<S: Stream> Taker<S> {
             if let Some(next) = self.take_current() {
                 return Ok(next);
             }
+            self.note_progress();
             let news = self.imap.desk.news();
             let most = self.items_in_time(deadline);
             let limit = if most == 0 { 0 } else { self.imap.limit() };
@@ -101,7 +137,7 @@ impl<S: Stream> Taker<S> {
             let fetched = match found {
                 Found::Done(block) => {
                     (self.block, self.at) = (Some(block), 0);
-                    self.imap.call_for_help(false);
+                    self.imap.call_for_help(false, None);
                     continue;
                 }
                 Found::Over => return Ok(Next::Ended(self.over())),
@@ -115,11 +151,11 @@ impl<S: Stream> Taker<S> {
                 self.run(block);
                 has_spun = false;
             } else if !has_spun && most > 0 {
-                self.imap.call_for_help(false);
+                self.imap.call_for_help(false, None);
                 self.spin(news, is_busy);
                 has_spun = true;
             } else {
-                self.imap.call_for_help(most == 0);
+                self.imap.call_for_help(most == 0, None);
                 if deadline.is_some_and(|at| at <= Instant::now()) {
                     return Err(Error::new(Status::Timeout, "there is no result yet"));
                 }
@@ -157,6 +193,13 @@ impl<S: Stream> Taker<S> {
         Some(Next::Result)
     }
 
+    fn note_progress(&mut self) {
+        if let (Some(block), Some(_)) = (&self.block, self.imap.policy.progress) {
+            self.taken += block.count as u64;
+            self.handler.raise_progress(self.taken);
+        }
+    }
+
     /// How many items may be run until the deadline. Who may only look runs none, unless nobody else can.
     fn items_in_time(&self, deadline: Option<Instant>) -> usize {
         let Some(at) = deadline else { return usize::MAX };
@@ -173,20 +216,47 @@ impl<S: Stream> Taker<S> {
         }
     }
 
-    fn fetch(&self, most: usize) -> Fetched<S::Room> {
-        let _inside = self.imap.inside();
-        self.imap.try_fetch(most)
+    fn fetch(&mut self, most: usize) -> Fetched<S::Room> {
+        let _within = self.within();
+        self.imap.try_fetch(most, None)
     }
 
-    fn run(&self, mut block: Box<Block<S::Room>>) {
+    fn run(&mut self, mut block: Box<Block<S::Room>>) {
         let since = Instant::now();
         let before = block.statuses.len();
         {
-            let _inside = self.imap.inside();
-            self.imap.run(&mut block);
+            let _within = self.within();
+            self.imap.run(&mut block, None);
         }
         self.imap.measured(block.statuses.len() - before, since);
         self.imap.desk.lay(block);
+    }
+
+    /// The calling thread is inside the user's functions until it is dropped.
+    fn within(&mut self) -> Within {
+        let outer = seat::current();
+        let outer = if outer.handle == self.imap.job { (outer.depth, outer.index) } else { (0, 0) };
+        let (depth, index) = (outer.0 + 1, outer.1);
+        // Relaxed: workers that come see it by the crew's lock.
+        self.imap.depth.store(depth, Ordering::Relaxed);
+        let inside = self.imap.inside();
+        let local = match self.local {
+            Some((_, local)) => local,
+            None => {
+                let local = self.imap.stream.enter(index);
+                self.local = Some((index, local));
+                local
+            }
+        };
+        let seat = seat::take(Seat { handle: self.imap.job, depth, index, local });
+        Within { _inside: inside, _seat: seat, _callback: self.handler.enter_callback() }
+    }
+
+    /// This thread runs no more items.
+    fn leave(&mut self) {
+        if let Some((index, local)) = self.local.take() {
+            self.imap.stream.leave(index, local);
+        }
     }
 
     /// A ready point.
@@ -194,15 +264,23 @@ impl<S: Stream> Taker<S> {
         if table::nothing_pending(self.imap.job) {
             return Ok(Status::Ok);
         }
-        let Some(handler) = table::find(self.imap.job) else {
+        if table::find(self.imap.job).is_none() {
             return Err(Error::new(Status::Closed, "the handler of the imap was freed"));
-        };
+        }
         // What comes after this is looked at again.
-        let before = handler.attention().control();
-        let status = handler.ready()?;
+        let before = self.handler.attention().control();
+        let status =
+            if seat::is_in_item_of(self.imap.job) { self.stand() } else { self.handler.ready_beside_workers()? };
         self.seen = before;
         self.imap.tolerate(before);
         Ok(status)
+    }
+
+    /// A ready point inside an item of a map or another imap.
+    fn stand(&self) -> Status {
+        let tally = Tally::new(tally::Policy::default(), self.imap.job, self.handler.attention());
+        self.handler.crew(false).stand_while_asked(&self.handler, &tally, seat::current().depth + 1);
+        tally.into_notes().end.unwrap_or(Status::Ok)
     }
 
     /// All is taken.
@@ -211,7 +289,7 @@ impl<S: Stream> Taker<S> {
             self.culprit = Some(Culprit { index, code });
             return Status::Failed;
         }
-        if self.imap.has_failures() {
+        if self.imap.failures() > 0 {
             Status::Failed
         } else {
             Status::End
@@ -248,6 +326,19 @@ impl<S: Stream> Taker<S> {
             }
         }
     }
+}
+
+impl<S: Stream> Drop for Taker<S> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// See [`Taker::within`].
+struct Within {
+    _callback: CallbackMark,
+    _seat: Taken,
+    _inside: Inside,
 }
 
 /// What is left of an imap that ended early.
