@@ -11,6 +11,7 @@
 //! and fails when either looks before it has said its own.
 
 use super::sync::{AtomicU32, Futex, Ordering};
+use std::time::Duration;
 
 pub(crate) struct Alarm {
     news: Futex,
@@ -50,12 +51,12 @@ impl Alarm {
         }
     }
 
-    /// Sleeps until news that came after the ticket. May return early.
-    pub(crate) fn sleep(&self, ticket: Ticket) {
+    /// Sleeps until news that came after the ticket, at most for `limit`. May return early.
+    pub(crate) fn sleep(&self, ticket: Ticket, limit: Option<Duration>) {
         // AcqRel: see the race above.
         self.asleep.fetch_add(1, Ordering::AcqRel);
         if self.ticket() == ticket {
-            self.news.wait(ticket.0, None);
+            self.news.wait(ticket.0, limit);
         }
         // Relaxed: who still counts this one as asleep makes one system call too many.
         self.asleep.fetch_sub(1, Ordering::Relaxed);
@@ -80,7 +81,7 @@ mod tests {
                     if shared.1.load(Ordering::Relaxed) == 1 {
                         return;
                     }
-                    shared.0.sleep(ticket);
+                    shared.0.sleep(ticket, None);
                 })
             };
             shared.1.store(1, Ordering::Relaxed);

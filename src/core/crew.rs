@@ -12,9 +12,10 @@
 //! one that is in an item and calls a map in it goes on until that item is done, so nobody waits for a lock that
 //! somebody holds who stands still. In a pause all stand still, because whatever waits then waits for the resume anyway.
 
-use super::alarm::Alarm;
+use super::alarm::{Alarm, Ticket};
 use super::attention::{asked_in, Attention, PAUSE};
 use super::handler::Handler;
+use super::rhythm::Rhythm;
 use super::seat::{self, Seat};
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering};
@@ -48,6 +49,7 @@ pub(crate) struct Crew {
     /// Calls that no worker has answered.
     calls: Mutex<VecDeque<Arc<dyn Help>>>,
     alarm: Alarm,
+    pub(super) rhythm: Rhythm,
     /// Workers that look for work, awake.
     looking: AtomicU32,
     spin: AtomicU64,
@@ -73,6 +75,7 @@ impl Crew {
             maps: AtomicU32::new(0),
             calls: Mutex::new(VecDeque::new()),
             alarm: Alarm::new(),
+            rhythm: Rhythm::new(),
             looking: AtomicU32::new(0),
             spin: AtomicU64::new(DEFAULT_SPIN.as_nanos() as u64),
             closing: AtomicBool::new(false),
@@ -221,51 +224,69 @@ impl Crew {
     // Workers.
 
     fn work(self: &Arc<Self>, index: u32) {
+        crate::sys::sleep_precisely();
         let _seat = seat::take(Seat { handle: self.handle, depth: 0, index, local: 0 });
-        self.looking.fetch_add(1, Ordering::Relaxed);
-        let mut idle_since = Instant::now();
-        loop {
+        let mut has_helped = false;
+        while !self.closing.load(Ordering::Acquire) {
             let ticket = self.alarm.ticket();
-            if self.closing.load(Ordering::Acquire) {
-                return;
-            }
             if let Some(work) = self.find(0) {
-                self.looking.fetch_sub(1, Ordering::Relaxed);
-                self.moving.fetch_add(1, Ordering::SeqCst);
-                let helped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    self.stand_while_held(&work.handler, &work.tally, work.depth);
-                    let (handler, depth) = (&work.handler, work.depth);
-                    work.help(index, &mut |tally| self.stand_while_asked(handler, tally, depth));
-                }));
-                drop((helped, work));
-                self.stop_moving();
-                self.looking.fetch_add(1, Ordering::Relaxed);
-                idle_since = Instant::now();
+                self.help(work, index);
+                has_helped = true;
                 continue;
             }
             if let Some(call) = self.answer() {
-                self.looking.fetch_sub(1, Ordering::Relaxed);
                 let help = std::panic::AssertUnwindSafe(|| call.help(self, index));
                 let helped = std::panic::catch_unwind(help);
                 drop((helped, call));
                 self.stop_moving();
-                self.looking.fetch_add(1, Ordering::Relaxed);
-                idle_since = Instant::now();
                 continue;
             }
-            let spin = Duration::from_nanos(self.spin.load(Ordering::Relaxed));
-            while self.alarm.ticket() == ticket && idle_since.elapsed() < spin {
-                for _ in 0..8 {
-                    std::hint::spin_loop();
+            // Closing is announced, too.
+            if self.closing.load(Ordering::Acquire) || self.looks_out(ticket, self.spin()) {
+                continue;
+            }
+            let expectation = if has_helped { self.rhythm.expectation() } else { None };
+            has_helped = false;
+            self.alarm.sleep(ticket, expectation.map(|(pause, _)| pause));
+            if let Some((_, window)) = expectation {
+                if !self.looks_out(ticket, window) {
+                    self.alarm.sleep(ticket, None);
                 }
             }
-            if self.alarm.ticket() == ticket {
-                self.looking.fetch_sub(1, Ordering::Relaxed);
-                self.alarm.sleep(ticket);
-                self.looking.fetch_add(1, Ordering::Relaxed);
-                idle_since = Instant::now();
+        }
+    }
+
+    fn spin(&self) -> Duration {
+        Duration::from_nanos(self.spin.load(Ordering::Relaxed))
+    }
+
+    /// Looks out for news, awake. Returns whether there are any.
+    fn looks_out(&self, ticket: Ticket, limit: Duration) -> bool {
+        let since = Instant::now();
+        self.looking.fetch_add(1, Ordering::Relaxed);
+        while self.alarm.ticket() == ticket && since.elapsed() < limit {
+            for _ in 0..20 {
+                std::hint::spin_loop();
+                if self.alarm.ticket() != ticket {
+                    break;
+                }
             }
         }
+        self.looking.fetch_sub(1, Ordering::Relaxed);
+        self.alarm.ticket() != ticket
+    }
+
+    fn help(&self, work: Arc<Work>, index: u32) {
+        // SeqCst: see above.
+        self.moving.fetch_add(1, Ordering::SeqCst);
+        // A panic ends the map, which tells of it.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let (handler, depth) = (&work.handler, work.depth);
+            self.stand_while_held(handler, &work.tally, depth);
+            work.help(index, &mut |tally| self.stand_while_asked(handler, tally, depth));
+        }));
+        drop(work);
+        self.stop_moving();
     }
 
     fn stop_moving(&self) {
@@ -372,7 +393,12 @@ impl Crew {
                     seen = Some(self.attention.control());
                 }
                 if since.elapsed() < TAIL_SPIN {
-                    std::hint::spin_loop();
+                    for _ in 0..10 {
+                        if work.is_alone() {
+                            break;
+                        }
+                        std::hint::spin_loop();
+                    }
                     continue;
                 }
                 let word = self.attention.watch();

@@ -23,8 +23,6 @@ use std::time::Duration;
 /// must be woken first, which takes the caller 8 us and the sleeper another 30.
 const WORTH_ASKING: f32 = 2_000.0;
 const WORTH_WAKING: f32 = 40_000.0;
-/// So many items of a function that was never seen are worth it.
-const MANY: u64 = 64;
 /// Items of one piece of work are counted in 32 bits.
 const MOST_AT_ONCE: u64 = u32::MAX as u64;
 
@@ -74,6 +72,8 @@ pub(crate) struct Maps {
     default_size: OnceLock<u32>,
     costs: Costs,
     record: Mutex<Record>,
+    /// Read and written by the computation thread.
+    record_is_empty: AtomicBool,
     /// The computation thread is in a map.
     active: AtomicBool,
     /// That map is not fit for a checkpoint.
@@ -90,6 +90,7 @@ impl Maps {
             default_size: OnceLock::new(),
             costs: Costs::new(),
             record: Mutex::new(Record::default()),
+            record_is_empty: AtomicBool::new(true),
             active: AtomicBool::new(false),
             torn: AtomicBool::new(false),
             save_waits: AtomicBool::new(false),
@@ -125,29 +126,53 @@ impl Maps {
     }
 }
 
-/// What an item of each function cost the last time, in nanoseconds.
-struct Costs([(AtomicU64, AtomicU32); 16]);
+/// What an item of each loop cost the last time, in nanoseconds; and of each function, where the loop is a new one: what
+/// its dearest items cost of late, because to wake somebody for nothing takes 8 us, and not to wake him half of the time.
+struct Costs([(AtomicU64, AtomicU32); COSTS]);
+const COSTS: usize = 128;
+
+/// A loop is known by its function, its data and how long it is, roughly.
+struct LoopKey {
+    function: u64,
+    all: u64,
+}
+
+impl LoopKey {
+    fn of(body: &dyn Body, count: u64) -> LoopKey {
+        // Multiplied, so that the upper bits depend on all.
+        let mixed = |word: u64| word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (function, data) = body.identity();
+        let function = mixed(function as u64);
+        LoopKey { function, all: mixed(function ^ (data as u64).rotate_left(7) ^ u64::from(count.ilog2()) << 57) }
+    }
+}
 
 impl Costs {
     fn new() -> Costs {
-        Costs([const { (AtomicU64::new(0), AtomicU32::new(0)) }; 16])
+        Costs([const { (AtomicU64::new(0), AtomicU32::new(0)) }; COSTS])
     }
 
-    fn place(&self, function: usize) -> &(AtomicU64, AtomicU32) {
-        &self.0[(function >> 4 ^ function >> 9) % 16]
+    // Relaxed: guesses, taken from whichever map comes first.
+
+    fn get(&self, key: u64) -> Option<f32> {
+        let (place, cost) = &self.0[(key >> 32) as usize % COSTS];
+        (place.load(Ordering::Relaxed) == key).then(|| f32::from_bits(cost.load(Ordering::Relaxed)))
     }
 
-    // Relaxed: a guess, taken from whichever map comes first.
-
-    fn get(&self, function: usize) -> Option<f32> {
-        let (key, cost) = self.place(function);
-        (key.load(Ordering::Relaxed) == function as u64).then(|| f32::from_bits(cost.load(Ordering::Relaxed)))
-    }
-
-    fn note(&self, function: usize, nanoseconds: f32) {
-        let (key, cost) = self.place(function);
-        key.store(function as u64, Ordering::Relaxed);
+    fn set(&self, key: u64, nanoseconds: f32) {
+        let (place, cost) = &self.0[(key >> 32) as usize % COSTS];
+        place.store(key, Ordering::Relaxed);
         cost.store(nanoseconds.to_bits(), Ordering::Relaxed);
+    }
+
+    fn expected(&self, key: &LoopKey) -> Option<f32> {
+        self.get(key.all).or_else(|| self.get(key.function))
+    }
+
+    fn note(&self, key: &LoopKey, nanoseconds: f32) {
+        self.set(key.all, nanoseconds);
+        let faded = self.get(key.function).map_or(0.0, |before| 0.9 * before + 0.1 * nanoseconds);
+        self.set(key.function, faded.max(nanoseconds));
     }
 }
 
@@ -177,6 +202,7 @@ impl Handler {
 
     /// Notes which items of the last map came out differently.
     pub(crate) fn note_differing(&self, spans: Vec<Span>) {
+        self.maps.record_is_empty.store(false, Ordering::Relaxed);
         self.maps.record.lock().0[Fate::Differs as usize - 1] = spans;
     }
 
@@ -242,7 +268,12 @@ impl Handler {
     }
 
     /// Does the items from 0 to `count`. `Ok` is 0 or why it ended early.
-    pub(crate) fn map(self: &Arc<Self>, body: Box<dyn Body>, count: u64, options: &Options) -> Result<Status> {
+    pub(crate) fn map<B: Body + Clone + 'static>(
+        self: &Arc<Self>,
+        body: &B,
+        count: u64,
+        options: &Options,
+    ) -> Result<Status> {
         let seat = seat::current();
         let inner = seat.handle == self.handle() && seat.depth > 0;
         if inner {
@@ -282,14 +313,19 @@ impl Handler {
         }
     }
 
+    /// Keeps what became of the items, for whoever asks. Without a lock when all is well, as it was before.
     fn keep(&self, notes: Notes) {
-        let mut record = self.maps.record.lock();
-        record.0 = [joined(notes.left), joined(notes.failed), Vec::new()];
+        let spans = [joined(notes.left), joined(notes.failed), Vec::new()];
+        let is_empty = spans.iter().all(Vec::is_empty);
+        if !is_empty || !self.maps.record_is_empty.load(Ordering::Relaxed) {
+            self.maps.record.lock().0 = spans;
+            self.maps.record_is_empty.store(is_empty, Ordering::Relaxed);
+        }
     }
 
-    fn course(
+    fn course<B: Body + Clone + 'static>(
         self: &Arc<Self>,
-        body: Box<dyn Body>,
+        body: &B,
         count: u64,
         options: &Options,
         depth: u32,
@@ -297,12 +333,8 @@ impl Handler {
         attend: Attend<'_>,
     ) -> Notes {
         let outlives_stop = !super::table::nothing_pending(self.handle()) && self.run.lock().stop == Stop::Saving;
-        let policy = Policy {
-            go_on: options.go_on,
-            retries: options.retries,
-            checkpoints: options.checkpoints,
-            outlives_stop,
-        };
+        let policy =
+            Policy { go_on: options.go_on, retries: options.retries, checkpoints: options.checkpoints, outlives_stop };
         let mut tally = Tally::new(policy, self.handle(), self.attention());
         if !super::table::nothing_pending(self.handle()) {
             attend(&tally);
@@ -316,10 +348,10 @@ impl Handler {
         let course = Course { handler: self, options, plan, index };
         let local = body.enter(index);
         let taken = seat::take(Seat { handle: self.handle(), depth, index, local });
-        let (mut body, mut begin) = (body, 0);
+        let mut begin = 0;
         while begin < count {
             let end = count.min(begin + MOST_AT_ONCE);
-            (body, tally) = course.run(body, tally, (begin, end), attend);
+            tally = course.run(body, tally, (begin, end), attend);
             begin = end;
         }
         drop(taken);
@@ -329,13 +361,13 @@ impl Handler {
 }
 
 impl Course<'_> {
-    fn run(&self, body: Box<dyn Body>, tally: Tally, (begin, end): Span, attend: Attend<'_>) -> (Box<dyn Body>, Tally) {
+    fn run<B: Body + Clone + 'static>(&self, body: &B, tally: Tally, (begin, end): Span, attend: Attend<'_>) -> Tally {
         let costs = &self.handler.maps.costs;
-        let function = body.function();
-        let expected = costs.get(function);
+        let loop_key = LoopKey::of(body, end - begin);
+        let expected = costs.expected(&loop_key);
         let one_by_one = body.is_one_by_one();
         let mut pace = Pace::new(self.plan.chunk);
-        let mut at = begin;
+        let (mut at, mut timed) = (begin, 0);
         while at < end {
             if tally.has_ended() {
                 tally.leave((at, end));
@@ -343,14 +375,18 @@ impl Course<'_> {
             }
             let left = end - at;
             if left > 1 && self.plan.threads > 1 && self.is_worth_sharing(left, &pace, expected) {
-                let (body, tally, cost) = self.share(body, tally, (at, end), attend);
-                costs.note(function, if pace.knows() { pace.cost().max(cost) } else { cost });
-                return (body, tally);
+                let (tally, cost) = self.share(Box::new(body.clone()), tally, (at, end), attend);
+                costs.note(&loop_key, if pace.knows() { pace.cost().max(cost) } else { cost });
+                return tally;
             }
             let mut look = tally.look();
             look.every = pace.unlooked(one_by_one);
-            let reached = tally.run(&*body, &look, (at, at + u64::from(pace.chunk(left as u32))));
-            pace.did((reached - at) as u32);
+            let reached = tally.run(body, &look, (at, at + u64::from(pace.chunk(left as u32))));
+            // One item alone cannot be shared: no need to know what it costs before it is done.
+            if end - reached != 1 || pace.knows() || look.is_wanted() {
+                pace.did((reached - begin) as u32 - timed);
+                timed = (reached - begin) as u32;
+            }
             if self.plan.counts_progress {
                 self.handler.raise_progress(tally.count(reached - at));
             }
@@ -360,8 +396,8 @@ impl Course<'_> {
                 pace.restart();
             }
         }
-        costs.note(function, pace.mean_cost());
-        (body, tally)
+        costs.note(&loop_key, pace.mean_cost());
+        tally
     }
 
     fn is_worth_sharing(&self, left: u64, pace: &Pace, expected: Option<f32>) -> bool {
@@ -371,7 +407,8 @@ impl Course<'_> {
         let cost = match expected {
             _ if pace.knows() => pace.cost(),
             Some(cost) => cost,
-            None => return left >= MANY,
+            // Never seen: the crew may come for nothing once.
+            None => return true,
         };
         let total = cost * left as f32;
         total > WORTH_WAKING || (total > WORTH_ASKING && self.crew_is_awake())
@@ -382,29 +419,34 @@ impl Course<'_> {
     }
 
     /// Does the items together with the crew. Returns what an item cost, too.
-    fn share(
-        &self,
-        body: Box<dyn Body>,
-        tally: Tally,
-        items: Span,
-        attend: Attend<'_>,
-    ) -> (Box<dyn Body>, Tally, f32) {
+    fn share(&self, body: Box<dyn Body>, tally: Tally, items: Span, attend: Attend<'_>) -> (Tally, f32) {
         let crew = self.handler.crew(self.plan.depth == 1);
         if let Some(spin) = self.options.spin {
             crew.set_spin(spin);
         }
         let work = Arc::new(Work::new((self.handler, &crew), body, tally, items, self.index, &self.plan));
         crew.publish(&work);
+        if self.plan.depth == 1 {
+            crew.rhythm.begin();
+        }
         let cost = work.take_part(self.index, attend);
         crew.finish(&work, self.index, self.plan.depth == 1, attend);
-        let mut work = work;
+        if self.plan.depth == 1 {
+            crew.rhythm.end();
+        }
+        let (mut work, mut tries) = (work, 0);
         loop {
             // Who left the map a moment ago may not have let go of it yet.
             match Arc::try_unwrap(work) {
-                Ok(work) => return (work.body, work.tally, cost),
+                Ok(work) => return (work.tally, cost),
                 Err(held) => work = held,
             }
-            std::thread::yield_now();
+            tries += 1;
+            if tries < 1000 {
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
         }
     }
 }

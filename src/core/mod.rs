@@ -17,7 +17,8 @@
 //! | `timer` | the deltas, and when each is due |
 //! | `service` | the service thread |
 //! | `seat`, `pace`, `tally` | where a thread sits in a map; how many items it takes; what became of them |
-//! | `work`, `crew` | a map that several threads do; the threads, and the board where they find it |
+//! | `work` | a map that several threads do |
+//! | `rhythm`, `crew` | when the next map will come; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
 //! | `stream`, `desk` | what an imap runs; where its blocks of items are handed over |
@@ -64,6 +65,8 @@ pub(crate) mod pace;
 pub(crate) mod tally;
 #[cfg(not(loom))]
 pub(crate) mod work;
+#[cfg(not(loom))]
+pub(crate) mod rhythm;
 #[cfg(not(loom))]
 pub(crate) mod crew;
 #[cfg(not(loom))]

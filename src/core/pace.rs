@@ -4,30 +4,36 @@
 //! enough that what is not begun can still be stolen. It begins with one item and grows eightfold at most, so that
 //! one cheap item does not vouch for a thousand dear ones.
 
-use std::time::Instant;
+use crate::sys::{nanoseconds_of_a_tick, ticks};
 
-const CHUNK_NANOSECONDS: f32 = 10_000.0;
+const CHUNK_NANOSECONDS: f32 = 40_000.0;
 /// Below it halving what is left buys nothing.
 const NOT_WORTH_SHARING: f32 = 1_000.0;
 const GROWTH: u32 = 8;
+/// So many times in a row is no accident.
+const RISES: u32 = 3;
 /// Between two looks for what others want: so long, but no more items than this when they are called one by one.
-const LOOK_NANOSECONDS: f32 = 1_000.0;
-const MOST_UNLOOKED: u64 = 16;
+const LOOK_NANOSECONDS: f32 = 4_000.0;
+const MOST_UNLOOKED: u64 = 128;
 
 pub(crate) struct Pace {
     fixed: Option<u32>,
     last: u32,
     /// Nanoseconds an item, of the last chunk.
     cost: f32,
-    since: Instant,
+    since: u64,
+    tick: f32,
     items: u64,
-    nanoseconds: u64,
+    nanoseconds: f32,
+    /// How many chunks in a row were dearer than the one before.
+    rises: u32,
 }
 
 impl Pace {
     /// `fixed`: as many items a chunk, whatever they cost.
     pub(crate) fn new(fixed: Option<u32>) -> Pace {
-        Pace { fixed, last: 0, cost: CHUNK_NANOSECONDS, since: Instant::now(), items: 0, nanoseconds: 0 }
+        let (since, tick) = (ticks(), nanoseconds_of_a_tick());
+        Pace { fixed, last: 0, cost: CHUNK_NANOSECONDS, since, tick, items: 0, nanoseconds: 0.0, rises: 0 }
     }
 
     /// How many items to take when so many are left.
@@ -45,11 +51,13 @@ impl Pace {
 
     /// So many items were done since the last call.
     pub(crate) fn did(&mut self, items: u32) {
-        let now = Instant::now();
+        let now = ticks();
         if items > 0 {
-            let spent = now.duration_since(self.since).as_nanos() as u64;
-            // At least a fraction of a nanosecond: the clock is coarse, and a division follows.
-            self.cost = (spent as f32 / items as f32).max(0.1);
+            // Another processor's counter may be a little behind. At least a fraction of a nanosecond: a division follows.
+            let spent = now.saturating_sub(self.since) as f32 * self.tick;
+            let cost = (spent / items as f32).max(0.1);
+            self.rises = if self.last > 0 && cost > self.cost { self.rises + 1 } else { 0 };
+            self.cost = cost;
             self.last = items;
             self.items += u64::from(items);
             self.nanoseconds += spent;
@@ -59,16 +67,21 @@ impl Pace {
 
     /// The time since the last call was not spent on items.
     pub(crate) fn restart(&mut self) {
-        self.since = Instant::now();
+        self.since = ticks();
     }
 
     pub(crate) fn cost(&self) -> f32 {
         self.cost
     }
 
+    /// Whether the dear items seem to come last, and each is long: then they had better come first.
+    pub(crate) fn wants_the_last_first(&self) -> bool {
+        self.rises >= RISES && self.fixed.is_none() && self.cost > CHUNK_NANOSECONDS
+    }
+
     /// Nanoseconds an item, of all chunks.
     pub(crate) fn mean_cost(&self) -> f32 {
-        self.nanoseconds as f32 / self.items.max(1) as f32
+        self.nanoseconds / self.items.max(1) as f32
     }
 
     /// Whether anything was measured yet.
@@ -101,8 +114,8 @@ mod tests {
     fn chunks_take_some_microseconds_and_grow_with_care() {
         assert_eq!(Pace::new(None).chunk(1000), 1);
         assert_eq!(pace(1, 2.0).chunk(1_000_000), 8);
-        assert_eq!(pace(4096, 2.0).chunk(1_000_000), 5000);
-        assert_eq!(pace(10, 1000.0).chunk(1_000_000), 10);
+        assert_eq!(pace(4096, 2.0).chunk(1_000_000), 20_000);
+        assert_eq!(pace(10, 1000.0).chunk(1_000_000), 40);
         assert_eq!(pace(1, 50_000.0).chunk(100), 1);
     }
 

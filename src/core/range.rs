@@ -2,7 +2,8 @@
 //!
 //! Both bounds are halves of one word, so every change is one compare-and-swap of the whole truth:
 //!
-//! - the owner *claims* items from the front, and alone may *give back* what it claimed last and did not do;
+//! - the owner *claims* items from the front, and alone may *give back* what it claimed so and did not do;
+//! - it may also claim the last one, which it must do;
 //! - a thief *steals* the later half from the back, and makes it its own range.
 //!
 //! An item is in exactly one range, or in the hands of exactly one thread. That a word may come back to an earlier
@@ -48,6 +49,12 @@ impl Range {
         let middle = |(begin, end): Items| begin + most.min(end - begin);
         let before = self.change(|items| (items.0 < items.1).then(|| (middle(items), items.1)))?;
         Some((before.0, middle(before)))
+    }
+
+    /// Takes the last item. Owner.
+    pub(crate) fn claim_last(&self) -> Option<Items> {
+        let (_, end) = self.change(|items| (items.0 < items.1).then(|| (items.0, items.1 - 1)))?;
+        Some((end - 1, end))
     }
 
     /// Puts back the items of the last claim from `begin` on. Owner.

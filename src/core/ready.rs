@@ -1,7 +1,8 @@
 //! The ready point: where the computation thread meets what is asked of it.
 
 use super::attention::{
-    asked_in, ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EDGES, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
+    asked_in, ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EDGES, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE,
+    PROGRESS, STOP,
 };
 use super::client::Place;
 use super::event::{Kind, Level};

@@ -16,8 +16,8 @@ pub(crate) trait Body: Send + Sync {
     /// Whether the user's function is called for each item, and not for a stretch of `look.every` at most.
     fn is_one_by_one(&self) -> bool;
 
-    /// Tells functions apart, for what their items cost.
-    fn function(&self) -> usize;
+    /// Tells loops apart, for what their items cost: the addresses of the function and of its data.
+    fn identity(&self) -> (usize, usize);
 
     /// A thread begins to take part: its hook's result is the thread's local state.
     fn enter(&self, index: u32) -> usize;
@@ -161,26 +161,29 @@ impl Tally {
                 tries += 1;
                 continue;
             }
-            if !self.note_failure(at, reached.failed, reached.code) {
+            if self.is_broken_off(reached.code) {
                 return at;
             }
+            self.note_failure(at, reached.failed, reached.code);
             (at, tries) = (at + reached.failed, 0);
-            if at >= end {
-                return end;
+            if at >= end || self.has_ended() {
+                return at;
             }
         }
     }
 
-    /// Returns whether the map goes on.
-    fn note_failure(&self, at: u64, items: u64, code: i32) -> bool {
-        // An item that was broken off because the run is to end has not failed.
+    /// An item that was broken off because the run is to end has not failed.
+    fn is_broken_off(&self, code: i32) -> bool {
         let control = self.attention.control();
         let broken_off = (code == Status::Aborted as i32 && control & ABORT != 0)
             || (code == Status::Stopped as i32 && control & STOP != 0);
         if broken_off {
             self.end(if code == Status::Aborted as i32 { Status::Aborted } else { Status::Stopped });
-            return false;
         }
+        broken_off
+    }
+
+    fn note_failure(&self, at: u64, items: u64, code: i32) {
         let mut notes = self.notes.lock();
         if notes.first.is_none_or(|first| at < first.0) {
             notes.first = Some((at, code));
@@ -193,7 +196,6 @@ impl Tally {
             notes.end.get_or_insert(Status::Failed);
             self.signal.fetch_or(END, Ordering::Relaxed);
         }
-        self.policy.go_on
     }
 }
 

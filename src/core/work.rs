@@ -18,7 +18,7 @@
 use super::crew::Crew;
 use super::handler::Handler;
 use super::pace::Pace;
-use super::range::Range;
+use super::range::{Items, Range};
 use super::seat::{self, Seat};
 use super::sync::{Arc, AtomicU32, Ordering};
 use super::tally::{Body, Look, Span, Tally};
@@ -153,20 +153,26 @@ impl Work {
         let mut seen = None;
         self.attend_if_wanted(&look, &mut seen, attend);
         loop {
-            while let Some((begin, end)) = range.claim(pace.chunk(range.left())) {
+            // Rising costs: once that is seen, the dearest first, so that none is begun when the others are done.
+            let mut last_first = false;
+            loop {
+                last_first = last_first || pace.wants_the_last_first();
+                let claimed = if last_first { range.claim_last() } else { range.claim(pace.chunk(range.left())) };
+                let Some((begin, end)) = claimed else { break };
                 if self.tally.has_ended() {
                     self.leave(begin, end);
                     continue;
                 }
                 look.every = pace.unlooked(one_by_one);
-                let reached = self.tally.run(&*self.body, &look, (self.base + u64::from(begin), self.base + u64::from(end)));
+                let reached =
+                    self.tally.run(&*self.body, &look, (self.base + u64::from(begin), self.base + u64::from(end)));
                 let reached = (reached - self.base) as u32;
                 pace.did(reached - begin);
                 if self.counts_progress {
                     self.handler.raise_progress(self.tally.count(u64::from(reached - begin)));
                 }
                 if reached < end {
-                    range.give_back(reached);
+                    self.give_back(range, (reached, end), last_first);
                 }
                 if look.is_wanted() {
                     if self.tally.take_hungry() {
@@ -183,6 +189,16 @@ impl Work {
                 return pace.mean_cost();
             }
             pace.restart();
+        }
+    }
+
+    /// Gives back what was claimed and not done.
+    fn give_back(&self, range: &Range, items: Items, last_first: bool) {
+        if !last_first {
+            range.give_back(items.0);
+        } else if self.tally.has_ended() {
+            // A single item that failed, or was broken off.
+            self.leave(items.0, items.1);
         }
     }
 

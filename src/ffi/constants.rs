@@ -330,6 +330,5 @@ pub type park_enter_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, worker: c_int, user: *mut c_void) -> *mut c_void>;
 
 /// Called on a thread that ceases to take part in a map, after its last item, with what park_enter_fn returned.
-pub type park_leave_fn = Option<
-    unsafe extern "C-unwind" fn(job: *mut park_handler, worker: c_int, local: *mut c_void, user: *mut c_void),
->;
+pub type park_leave_fn =
+    Option<unsafe extern "C-unwind" fn(job: *mut park_handler, worker: c_int, local: *mut c_void, user: *mut c_void)>;

@@ -83,27 +83,53 @@ unsafe impl Send for Map {}
 // SAFETY: as above; `run` changes nothing but what belongs to its items.
 unsafe impl Sync for Map {}
 
-impl Body for Map {
-    fn run(&self, begin: u64, end: u64, look: &Look<'_>) -> Reached {
-        let Map { common: Common { job, user, .. }, call, .. } = *self;
-        // Without a look, or a store, at each item: beside an empty function both would show.
-        let input = |at: u64| self.input.wrapping_byte_add(at as usize * self.input_stride);
-        let output = |at: u64| self.output.wrapping_byte_add(at as usize * self.output_stride);
+impl Map {
+    /// Does items until one fails; returns the first that is not done, and its code. A function by itself, so that the
+    /// loop's few variables stay in registers.
+    #[inline(never)]
+    fn run_unlooked(&self, begin: u64, end: u64) -> (u64, c_int) {
+        let &Map { call, input_stride, output_stride, .. } = self;
+        let mut input = self.input.wrapping_byte_add(begin as usize * input_stride);
+        let mut output = self.output.wrapping_byte_add(begin as usize * output_stride);
         let mut at = begin;
-        while at < end {
-            let stop = end.min(at + look.every);
-            let first = at;
-            while at < stop {
+        macro_rules! item {
+            () => {
                 // SAFETY: the function, its data and the arrays are the caller's promise; the item is inside them.
-                let code = unsafe { call(job, input(at), output(at), at as i64, user) };
+                let code = unsafe { call(self.common.job, input, output, at as i64, self.common.user) };
                 if code != 0 {
-                    self.common.note(first, at, 0);
-                    self.common.note(at, at + 1, code);
-                    return Reached { at, code, failed: 1 };
+                    return (at, code);
                 }
                 at += 1;
-            }
+                input = input.wrapping_byte_add(input_stride);
+                output = output.wrapping_byte_add(output_stride);
+            };
+        }
+        // Unrolled: beside an empty function the loop itself shows.
+        while end - at >= 4 {
+            item!();
+            item!();
+            item!();
+            item!();
+        }
+        while at < end {
+            item!();
+        }
+        (at, 0)
+    }
+}
+
+impl Body for Map {
+    fn run(&self, begin: u64, end: u64, look: &Look<'_>) -> Reached {
+        let mut at = begin;
+        while at < end {
+            let first = at;
+            let code;
+            (at, code) = self.run_unlooked(first, end.min(first + look.every));
             self.common.note(first, at, 0);
+            if code != 0 {
+                self.common.note(at, at + 1, code);
+                return Reached { at, code, failed: 1 };
+            }
             if look.is_wanted() {
                 break;
             }
@@ -115,8 +141,8 @@ impl Body for Map {
         true
     }
 
-    fn function(&self) -> usize {
-        self.call as usize
+    fn identity(&self) -> (usize, usize) {
+        (self.call as usize, self.common.user as usize)
     }
 
     fn enter(&self, index: u32) -> usize {
@@ -165,8 +191,8 @@ impl Body for For {
         false
     }
 
-    fn function(&self) -> usize {
-        self.call as usize
+    fn identity(&self) -> (usize, usize) {
+        (self.call as usize, self.common.user as usize)
     }
 
     fn enter(&self, index: u32) -> usize {

@@ -158,7 +158,8 @@ pub(super) fn count(n: i64) -> Result<u64> {
 
 /// Checks an array as far as it can be; NULL has the stride 0.
 pub(super) fn stride<T>(array: *const T, stride: i64, count: u64, argument: &str) -> Result<usize> {
-    let bytes = usize::try_from(stride).map_err(|_| Error::argument(format!("{argument}_stride: {stride} is negative")))?;
+    let bytes =
+        usize::try_from(stride).map_err(|_| Error::argument(format!("{argument}_stride: {stride} is negative")))?;
     if array.is_null() {
         return Ok(0);
     }
@@ -195,12 +196,11 @@ unsafe fn run<B: Body + Clone + 'static>(
     bytes_an_item: usize,
 ) -> Result<c_int> {
     let status = if given.options.check || always_checks() {
-        let (memory, unit) =
-            if given.memory.data.is_null() { (written, bytes_an_item) } else { (given.memory, 1) };
+        let (memory, unit) = if given.memory.data.is_null() { (written, bytes_an_item) } else { (given.memory, 1) };
         // SAFETY: the caller's promise.
         unsafe { run_checked(handler, body, count, &given.options, memory, unit.max(1)) }
     } else {
-        handler.map(Box::new(body), count, &given.options)
+        handler.map(&body, count, &given.options)
     };
     status.map(|status| status as c_int)
 }
@@ -224,12 +224,12 @@ unsafe fn run_checked<B: Body + Clone + 'static>(
 ) -> Result<Status> {
     let shared = Options { always_shared: true, ..options.clone() };
     if memory.data.is_null() || memory.bytes == 0 {
-        return handler.map(Box::new(body), count, &shared);
+        return handler.map(&body, count, &shared);
     }
     // SAFETY: the caller's promise; no map writes to it now.
     let copy = || unsafe { std::slice::from_raw_parts(memory.data, memory.bytes) }.to_vec();
     let before = copy();
-    let status = handler.map(Box::new(body.clone()), count, &shared)?;
+    let status = handler.map(&body, count, &shared)?;
     if status != Status::Ok {
         return Ok(status);
     }
@@ -237,7 +237,7 @@ unsafe fn run_checked<B: Body + Clone + 'static>(
     // SAFETY: as above; `before` is as long.
     unsafe { std::ptr::copy_nonoverlapping(before.as_ptr(), memory.data, memory.bytes) };
     let alone = Options { threads: 1, ..options.clone() };
-    let status = handler.map(Box::new(body), count, &alone)?;
+    let status = handler.map(&body, count, &alone)?;
     if status != Status::Ok {
         // It ended early: the whole result is the parallel one.
         // SAFETY: as above.
