@@ -17,11 +17,12 @@ use super::handler::Handler;
 use super::seat::{self, Seat};
 use super::status::Status;
 use super::stream::{Block, Pulled, Stream};
-use super::sync::{Arc, AtomicU64, Mutex, Ordering};
+use super::sync::{Arc, AtomicU64, Ordering};
 use super::table;
+use super::turn::Turn;
 use crate::sys::FloatEnv;
 use std::cell::RefCell;
-use std::sync::atomic::{fence, AtomicBool, AtomicU32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
@@ -66,10 +67,8 @@ pub(crate) struct Imap<S: Stream> {
     pub(crate) stream: S,
     /// How the thread that made it computes with floating-point numbers.
     env: FloatEnv,
-    /// Held while the source is called.
-    source: Mutex<Cursor>,
-    /// Somebody went away because the source was busy.
-    starved: AtomicBool,
+    /// Whose turn it is to call the source.
+    source: Turn<Cursor>,
     pub(super) desk: Desk<S::Room>,
     /// Items from this index on are not to be run: one before it has failed, or nothing is to be run any more.
     limit: AtomicU64,
@@ -108,8 +107,7 @@ impl<S: Stream> Imap<S> {
             policy,
             stream,
             env: FloatEnv::of_this_thread(),
-            source: Mutex::new(Cursor { next: 0 }),
-            starved: AtomicBool::new(false),
+            source: Turn::new(Cursor { next: 0 }),
             desk: Desk::new(policy.in_flight, policy.ordered, handler.attention()),
             limit: AtomicU64::new(u64::MAX),
             tolerated: AtomicU32::new(0),
@@ -189,30 +187,22 @@ impl<S: Stream> Imap<S> {
         ((BLOCK_NANOSECONDS / cost.max(1)) as usize).min(MOST_ITEMS).min(share).max(1)
     }
 
-    /// Takes part as a fetcher, if the source is free.
+    /// Fetches a block, if nobody else is at the source.
     pub(super) fn try_fetch(&self, most: usize, crew: Option<&Arc<Crew>>) -> Fetched<S::Room> {
-        let Some(mut cursor) = self.source.try_lock() else { return Fetched::Busy };
-        let fetched = self.fetch(&mut cursor, most, crew);
-        drop(cursor);
-        // SeqCst: whoever goes away says so, then looks at the source once more; here it is let go, then looked who
-        // went away. One of the two sees the other.
-        fence(Ordering::SeqCst);
-        if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
+        let wake = || {
             self.desk.nudge();
             self.call_for_help(false, crew);
-        }
-        fetched
-    }
-
-    /// Says that the caller goes away because the source is busy. True: it is not any more.
-    pub(super) fn starve(&self) -> bool {
-        self.starved.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        self.source.try_lock().is_some()
+        };
+        self.source.try_use(|cursor| self.fetch(cursor, most, crew), wake).unwrap_or(Fetched::Busy)
     }
 
     pub(super) fn source_is_busy(&self) -> bool {
-        self.source.try_lock().is_none()
+        self.source.is_taken()
+    }
+
+    /// Says that the caller goes away because another is at the source. False: it is not any more.
+    pub(super) fn starve(&self) -> bool {
+        self.source.starve()
     }
 
     pub(super) fn failures(&self) -> u64 {
@@ -377,7 +367,7 @@ impl<S: Stream> Imap<S> {
                     std::hint::spin_loop();
                     continue;
                 }
-                Fetched::Busy if self.starve() => continue,
+                Fetched::Busy if !self.starve() => continue,
                 Fetched::Busy | Fetched::NotNow => return,
             };
             tries = 0;

@@ -21,7 +21,7 @@
 //! | `rhythm`, `crew` | when the next map will come; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
-//! | `stream`, `desk` | what an imap runs; where its blocks of items are handed over |
+//! | `stream`, `turn`, `desk` | what an imap runs; whose turn it is; where blocks of items are handed over |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
 #![forbid(unsafe_code)]
 
@@ -36,6 +36,7 @@ pub(crate) mod alarm;
 pub(crate) mod reply;
 
 pub(crate) mod stream;
+pub(crate) mod turn;
 pub(crate) mod desk;
 
 // Above here a model cannot run: static tables, real threads.

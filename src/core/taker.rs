@@ -1,12 +1,12 @@
 //! The taker of an imap: takes the results, one by one, and runs items itself while there is nothing to take.
 
 use super::attention::asked_in;
-use super::handler::{CallbackMark, Handler};
 use super::desk::{Found, Source};
+use super::handler::{CallbackMark, Handler};
 use super::imap::{Fetched, Imap, Inside};
+use super::seat::{self, Seat, Taken};
 use super::status::{Error, Result, Status};
 use super::stream::{Block, Stream};
-use super::seat::{self, Seat, Taken};
 use super::sync::{Arc, Ordering};
 use super::table;
 use super::tally::{self, Tally};
@@ -159,11 +159,9 @@ impl<S: Stream> Taker<S> {
                 if deadline.is_some_and(|at| at <= Instant::now()) {
                     return Err(Error::new(Status::Timeout, "there is no result yet"));
                 }
-                if !(is_busy && self.imap.starve()) {
-                    let seen = self.seen;
-                    self.imap.desk.sleep(limit, deadline, |word| asked_in(word) != seen);
-                    has_spun = false;
-                }
+                let something = |word| asked_in(word) != self.seen || (is_busy && !self.imap.starve());
+                self.imap.desk.sleep(limit, deadline, something);
+                has_spun = false;
             }
         }
     }

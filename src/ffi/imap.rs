@@ -344,10 +344,7 @@ unsafe fn take_at_hand(imap: *mut park_imap, out: Out) -> bool {
 
 /// Calls `body` with the taker, which is taken out of its place meanwhile, since it may call the user's functions, and with
 /// the size of a result.
-fn with_taker<R: Returned>(
-    imap: *mut park_imap,
-    body: impl FnOnce(&mut Taker<Program>, usize) -> Result<R>,
-) -> R {
+fn with_taker<R: Returned>(imap: *mut park_imap, body: impl FnOnce(&mut Taker<Program>, usize) -> Result<R>) -> R {
     with_none(|| {
         let at = |made: &mut Vec<Made>| made.iter().position(|one| one.handle == imap as u64);
         let live = IMAPS.find(imap)?;
@@ -358,7 +355,8 @@ fn with_taker<R: Returned>(
             };
             made.swap(0, place);
             let taker = made[0].taker.take();
-            let taker = taker.ok_or_else(|| Error::new(Status::Reentrant, "not from inside a callback of this imap"))?;
+            let taker =
+                taker.ok_or_else(|| Error::new(Status::Reentrant, "not from inside a callback of this imap"))?;
             Ok((taker, made[0].job, made[0].result_bytes))
         })?;
         drop(live);
