@@ -24,16 +24,14 @@ lib:
 demo: build/fit
 	build/fit examples-c/nist/ENSO.dat
 
-build/%: examples-c/%.c include/park.h | lib
+build/fit: examples-c/fit.c examples-c/nist.h include/park.h | lib
 	@mkdir -p build
-	$(CC) -std=c11 $(CFLAGS) $< -o $@ $(LINK) $(LIBS)
+	$(CC) -std=c99 $(CFLAGS) $< -o $@ $(LINK)
 
-# nlopt.c needs Debian's libnlopt-dev.
-build/nlopt: LIBS = -lnlopt
-
-# The Fortran programs are built by the very commands that stand in their first lines.
-examples: $(patsubst examples-c/%.c,build/%,$(wildcard examples-c/*.c))
-	@for source in $(wildcard examples-c/*.f90); do tests/commands.py --build $$source || exit 1; done
+# Each by the very command that stands in its first comment. nlopt.c needs Debian's libnlopt-dev, heat.f90 gfortran.
+examples: lib
+	@mkdir -p build
+	@for source in $(wildcard examples-c/*.c examples-c/*.cpp examples-c/*.f90); do tests/commands.py --build $$source || exit 1; done
 
 # ---- to trust --------------------------------------------------------------------------------------
 

@@ -7,10 +7,10 @@
 //! - [`core`]: park itself, in safe Rust that knows no C type.
 //! - [`ffi`]: what C sees. Convert, call core, convert back.
 
-#[cfg(not(loom))]
+#[cfg(not(model))]
 mod sys;
 
 mod core;
 
-#[cfg(not(loom))]
+#[cfg(not(model))]
 mod ffi;

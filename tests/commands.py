@@ -4,7 +4,8 @@
     commands.py [--build] FILE      run them (--build: only those that compile)
     commands.py --list FILE         print them
 A command is a line of the first comment that starts, after the comment's own mark, with "$ ".
-A markdown file's commands are the "$ " lines of its ```console blocks; not those that run these tests or need more rights.
+A markdown file's commands are the lines that start with "$ " or "make " in its blocks without a language; not those
+that run these tests.
 """
 import re
 import subprocess
@@ -17,9 +18,9 @@ def commands(path):
         found, inside = [], False
         for line in lines:
             if line.startswith("```"):
-                inside = line.strip() == "```console"
-            elif inside and line.startswith("$ ") and not re.search(r"make (test|campaign|bench)|sudo", line):
-                found.append(line[2:])
+                inside = line.strip() == "```" and not inside
+            elif inside and re.match(r"(\$ |make )", line) and not re.search(r"make (test|campaign|bench)", line):
+                found.append(line.removeprefix("$ ").split("  #")[0].rstrip())
         return found
     found, carried = [], ""
     for line in lines:
@@ -43,9 +44,10 @@ def main():
     if not found:
         sys.exit(f"{arguments[0]}: no commands in its first comment")
     for command in found:
+        if option == "--build" and not re.match(r"\S*(cc|gcc|g\+\+|c\+\+|clang|gfortran)\b", command):
+            continue
         print("$", command, flush=True)
-        compiles = re.match(r"\S*(cc|gcc|g\+\+|c\+\+|clang|gfortran|make)\b", command)
-        if option == "--list" or (option == "--build" and not compiles):
+        if option == "--list":
             continue
         status = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL).returncode
         if status:

@@ -1,5 +1,4 @@
-/* How a job begins, lives and ends.
- *   cc -std=c11 -pthread -Iinclude tests/lifecycle.c -Ltarget/release -lpark -Wl,-rpath,target/release -o lifecycle && ./lifecycle */
+/* How a job begins, lives and ends. */
 #include "job.h"
 
 TEST(a_new_job_is_idle)
@@ -203,6 +202,42 @@ TEST(the_result_is_kept)
     CHECK_EQ(park_start(job, complete_at_once, NULL, NULL, 0), PARK_OK);
     CHECK_EQ(park_wait(job, LONG_TIME), PARK_OK);
     CHECK(park_result(job, NULL, 0) <= 0);     /* that of the last run, which had none */
+    CHECK_EQ(park_handler_free(job), PARK_OK);
+}
+
+static int stay_until_told(park_handler *job, void *request)
+{
+    int status;
+    (void)request;
+    while ((status = park_ready(job)) == 0) nap(1e-4);
+    return status;
+}
+
+TEST(a_new_run_forgets_the_old_one_at_once)
+{
+    int i, started;
+    park_handler *job = new_job();
+    for (started = 0; started < 2; started++) {
+        for (i = 0; i < 50; i++) {
+            CHECK_EQ(park_start(job, with_result, NULL, NULL, 0), PARK_OK);
+            CHECK_EQ(park_wait(job, LONG_TIME), PARK_OK);
+            if (started) CHECK_EQ(park_start(job, stay_until_told, NULL, NULL, 0), PARK_OK);
+            else CHECK_EQ(park_attach(job), PARK_OK);
+            CHECK_EQ(park_exit_code(job), 1);             /* still running */
+            CHECK(park_result(job, NULL, 0) <= 0);
+            CHECK_EQ(park_state(job), PARK_STATE_RUNNING);
+            CHECK_EQ(park_signal(job, PARK_ABORT), PARK_OK);
+            if (!started) {
+                CHECK_EQ(park_ready(job), PARK_ABORTED);
+                CHECK_EQ(park_exit_code(job), 1);
+                CHECK_TEXT(reason_of(job), "");
+                CHECK_EQ(park_detach(job), PARK_OK);
+            }
+            CHECK_EQ(park_wait(job, LONG_TIME), PARK_ABORTED);
+            CHECK(strlen(reason_of(job)) > 0);
+            CHECK(park_result(job, NULL, 0) <= 0);
+        }
+    }
     CHECK_EQ(park_handler_free(job), PARK_OK);
 }
 
@@ -603,6 +638,7 @@ static const struct check_test tests[] = {
     CASE(the_request_is_destroyed_once_after_the_service),
     CASE(a_job_runs_again_after_its_end),
     CASE(the_result_is_kept),
+    CASE(a_new_run_forgets_the_old_one_at_once),
     CASE(a_failure_and_its_reason_are_kept),
     CASE(the_exit_code_says_whether_to_run_it_again),
     CASE(a_loop_that_was_told_to_end_is_aborted_whatever_it_returns),

@@ -18,6 +18,7 @@
 #include <park.h>
 
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -206,9 +207,16 @@ static int on_event(park_handler *handler, const park_event *event, void *user)
 static void *drain(void *user)
 {
     struct job *job = user;
+    const int by_descriptor = job->number == 1;   /* the other one waits inside park_next_event */
     for (;;) {
         park_event *event = NULL;
-        const int status = park_next_event(job->client, 1.0, &event);
+        int woken = 1, status;
+        if (by_descriptor) {
+            struct pollfd waiting = {park_client_fd(job->client), POLLIN, 0};
+            woken = poll(&waiting, 1, 1000);
+        }
+        status = park_next_event(job->client, by_descriptor ? 0.0 : 1.0, &event);
+        CHECK(woken || status != PARK_OK, "queue %d: an event, and the descriptor did not tell", job->number);
         if (status == PARK_OK) {
             receive(&job->queue, event);
             park_event_free(event);

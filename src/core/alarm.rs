@@ -64,7 +64,7 @@ impl Alarm {
 }
 
 #[cfg(all(test, loom))]
-mod tests {
+mod loom_tests {
     use super::*;
     use crate::core::sync::Arc;
     use loom::thread;

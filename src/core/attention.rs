@@ -40,7 +40,7 @@ pub(crate) const STOP: u32 = 1 << 4;
 pub(crate) const EVERY_PROGRESS: u32 = 1 << 5;
 pub(crate) const EVERY_CHECKPOINT: u32 = 1 << 6;
 /// The computation thread is halted by a pause. Set and cleared by that thread alone.
-const HALTED: u32 = 1 << 7;
+pub(crate) const HALTED: u32 = 1 << 7;
 /// Somebody sleeps on the control word: a halted computation thread, or threads of a map. Whoever changes the word
 /// takes the bit away and wakes them all.
 const WATCHED: u32 = 1 << 13;
@@ -105,9 +105,9 @@ impl Attention<'_> {
     /// Changes the control word, raises attention, and wakes whoever sleeps on it.
     /// `None` from `change` leaves all as it is. Returns whether there was a change.
     fn change(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
-        // AcqRel: what the caller prepared is seen by the thread that takes the bits, and the other way round.
+        // Release: what the caller prepared is seen by the thread that finds the bits. Nothing is read by them here.
         let change = |control| change(control).map(|changed| changed & !WATCHED);
-        match self.control.fetch_update(Ordering::AcqRel, Ordering::Acquire, change) {
+        match self.control.fetch_update(Ordering::Release, Ordering::Relaxed, change) {
             Err(_) => false,
             Ok(before) => {
                 self.raise_attention();
@@ -119,17 +119,17 @@ impl Attention<'_> {
         }
     }
 
-    /// Says that the caller is about to sleep on the control word, and returns it. What is to end the sleep must be
-    /// looked at after this, and whoever brings it about must call [`Attention::nudge`], or change the word, after.
+    /// Says that the caller is about to sleep on the control word, and returns it. What else is to end the sleep must be
+    /// looked at after this, and whoever brings it about must call [`Attention::nudge`] after.
     pub(crate) fn watch(&self) -> u32 {
-        // AcqRel: as in `change`, both ways.
-        self.control.fetch_or(WATCHED, Ordering::AcqRel) | WATCHED
+        // Acquire: pairs with `nudge`.
+        self.control.fetch_or(WATCHED, Ordering::Acquire) | WATCHED
     }
 
     /// Wakes those who sleep on the control word: what one of them waits for may have come.
     pub(crate) fn nudge(&self) {
-        // AcqRel: what was done before is seen by those who wake.
-        if self.control.fetch_and(!WATCHED, Ordering::AcqRel) & WATCHED != 0 {
+        // Release: who comes to sleep too late for it sees what was done before.
+        if self.control.fetch_and(!WATCHED, Ordering::Release) & WATCHED != 0 {
             self.control.wake_all();
         }
     }
@@ -156,8 +156,8 @@ impl Attention<'_> {
 
     /// Takes the edges that are up. Computation thread.
     pub(crate) fn take_edges(&self) -> u32 {
-        // AcqRel: what the raisers prepared is seen from here on.
-        self.control.fetch_and(!EDGES, Ordering::AcqRel)
+        // Acquire: what the raisers prepared is seen from here on.
+        self.control.fetch_and(!EDGES, Ordering::Acquire)
     }
 
     /// Lowers attention unless something is pending. Returns what the control word holds. Computation thread.
@@ -196,11 +196,13 @@ impl Attention<'_> {
 
     /// Says that the computation thread is halted, or goes on.
     pub(crate) fn set_halted(&self, halted: bool) {
-        // AcqRel: as in `change`; nobody sleeps on it but this thread.
+        // Nobody sleeps on it but this thread, so nobody is woken.
         if halted {
-            self.control.fetch_or(HALTED, Ordering::AcqRel);
+            // Release: who finds it halted finds what it did before.
+            self.control.fetch_or(HALTED, Ordering::Release);
         } else {
-            self.control.fetch_and(!HALTED, Ordering::AcqRel);
+            // Relaxed: it says nothing but itself.
+            self.control.fetch_and(!HALTED, Ordering::Relaxed);
         }
     }
 

@@ -59,7 +59,7 @@ pub(crate) struct Progress {
 }
 
 /// A best value with the state that belongs to it, or a result (whose value is that of the best).
-pub(crate) type Bytes = Arc<Vec<u8>>;
+pub(crate) type Bytes = Arc<[u8]>;
 
 #[derive(Clone)]
 pub(crate) struct Event {

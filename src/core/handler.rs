@@ -13,13 +13,13 @@ use super::map::Maps;
 use super::seat;
 use super::service::{Service, Task};
 use super::status::{Error, Result, Status};
-use super::sync::{Arc, AtomicU64, Condvar, Mutex, Ordering};
+use super::sync::{Arc, AtomicBool, AtomicU64, Condvar, Mutex, Ordering};
 use super::table::{Row, MOST_HANDLERS};
 use super::timer::{Delta, Timers};
 use super::value::Value;
 use super::variable::{MessageFn, Variables};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 
 /// Saves (false) or restores (true) what the user wants saved; returns a status as the user gave it.
 pub(crate) type CheckpointFn = Arc<dyn Fn(bool) -> i32 + Send + Sync>;
@@ -48,8 +48,6 @@ pub(crate) struct Handler {
     pub(super) computing: AtomicU64,
     /// The computation thread is inside a callback that park called.
     pub(super) in_callback: AtomicBool,
-    /// A best was kept back, for improved_delta's sake.
-    improved_waits: AtomicBool,
     /// Requests with a reply callback that have no reply yet.
     pub(super) awaiting_callbacks: Arc<AtomicUsize>,
     stack_bytes: AtomicUsize,
@@ -78,7 +76,6 @@ impl Handler {
             checkpoint: Mutex::new(None),
             computing: AtomicU64::new(0),
             in_callback: AtomicBool::new(false),
-            improved_waits: AtomicBool::new(false),
             awaiting_callbacks: Arc::new(AtomicUsize::new(0)),
             stack_bytes: AtomicUsize::new(DEFAULT_STACK_BYTES),
             maps: Maps::new(),
@@ -103,7 +100,6 @@ impl Handler {
         self.inbox.close();
         self.deliver(|place| matches!(place, Place::Computation(_)));
         self.service.stop();
-        self.perform_all();
         for client in self.hub.close() {
             client.close();
         }
@@ -220,7 +216,9 @@ impl Handler {
             [] => {}
             [client] => client.tell(),
             // Each may sleep, and waking one takes 8 us: the service thread does it, and the loop pays for one.
-            _ => self.send(Task::Call(Box::new(move || to_tell.queues.iter().for_each(|client| client.tell())))),
+            _ => {
+                self.service.send(Task::Call(Box::new(move || to_tell.queues.iter().for_each(|client| client.tell()))))
+            }
         }
     }
 
@@ -290,25 +288,14 @@ impl Handler {
         if now && !at_once {
             self.timers.start(Delta::Improved);
         }
-        // AcqRel: the service thread that finds the flag set finds the best that it stands for. The first that
-        // waits tells it when to look again.
-        if now {
-            self.improved_waits.store(false, Ordering::Release);
-        } else if !self.improved_waits.swap(true, Ordering::AcqRel) {
-            self.service.ring();
-        }
         Ok(())
-    }
-
-    pub(super) fn improved_is_waiting(&self) -> bool {
-        self.improved_waits.load(Ordering::Acquire)
     }
 
     /// Sends the best that was kept back.
     pub(super) fn flush_improved(&self) {
-        if self.improved_waits.swap(false, Ordering::AcqRel) {
+        if let Some(to_tell) = self.hub.flush(|| self.event(Kind::Improved)) {
             self.timers.start(Delta::Improved);
-            self.emit(Kind::Improved, |_| {});
+            self.tell(to_tell);
         }
     }
 

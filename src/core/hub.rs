@@ -3,11 +3,13 @@
 use super::client::{Client, Place};
 use super::event::{Bytes, Event, Kind};
 use super::status::{Error, Result, Status};
-use super::sync::{Arc, Mutex, MutexGuard};
+use super::sync::{coarse_time, Arc, Mutex, MutexGuard};
+use std::collections::VecDeque;
 
 /// A copy of this size takes less than a microsecond.
 const MOST_COPIED_UNDER_LOCK: usize = 16 << 10;
-const MOST_SPARES: usize = 4;
+/// A thread that lingers before it looks at its events lets this many be in flight.
+const MOST_SPARES: usize = 16;
 const MOST_SPARE_BYTES: usize = 32 << 20;
 
 #[derive(Clone)]
@@ -22,6 +24,8 @@ struct State {
     sequence: u64,
     units: Option<Arc<str>>,
     best: Option<Best>,
+    /// The best was kept back, for improved_delta's sake.
+    best_waits: bool,
     spares: Spares,
     /// A run has begun, now or earlier: a client that comes from now on comes late.
     begun: bool,
@@ -47,7 +51,7 @@ impl State {
     fn stamp(&mut self, mut event: Event) -> Event {
         self.sequence += 1;
         event.sequence = self.sequence;
-        event.time = crate::sys::coarse_time();
+        event.time = coarse_time();
         event.units.clone_from(&self.units);
         if event.value.is_none() {
             event.value = self.best.as_ref().map(|best| best.value);
@@ -85,31 +89,40 @@ impl State {
     }
 }
 
-/// Buffers of earlier bests, for the next ones: a burst copies into warm memory.
-struct Spares(Vec<Bytes>);
+/// The bytes of earlier bests, for the next ones: a burst copies into warm memory and allocates nothing.
+struct Spares(VecDeque<Bytes>);
 
 impl Spares {
-    /// A buffer that nobody holds.
-    fn take(&mut self) -> Bytes {
-        let free = self.0.iter_mut().position(|spare| Arc::get_mut(spare).is_some());
-        free.map(|index| self.0.swap_remove(index)).unwrap_or_default()
+    /// Bytes of this size that nobody holds: the oldest, which clients let go of first.
+    fn take(&mut self, size: usize) -> Option<Bytes> {
+        let oldest = self.0.front_mut()?;
+        if oldest.len() != size {
+            // The states have another size now.
+            self.0.clear();
+            return None;
+        }
+        Arc::get_mut(oldest)?;
+        self.0.pop_front()
     }
 
-    /// Keeps the buffer of a best that is no longer the best; clients may still hold it.
+    /// Keeps the bytes of a best that is no longer the best; clients may still hold them.
     fn keep(&mut self, bytes: Bytes) {
-        let kept: usize = self.0.iter().map(|spare| spare.capacity()).sum();
-        if self.0.is_empty() || (self.0.len() < MOST_SPARES && kept + bytes.capacity() <= MOST_SPARE_BYTES) {
-            self.0.push(bytes);
+        let size = bytes.len().max(1);
+        if self.0.len() < MOST_SPARES.min((MOST_SPARE_BYTES / size).max(1)) {
+            self.0.push_back(bytes);
         }
     }
 }
 
-fn copy_into(bytes: &mut Bytes, state: &[u8]) {
-    // Always there: a spare is one that nobody else holds.
-    if let Some(buffer) = Arc::get_mut(bytes) {
-        buffer.clear();
-        buffer.extend_from_slice(state);
+/// A copy of the state, in `spare` where there is one.
+fn copied(state: &[u8], spare: Option<Bytes>) -> Bytes {
+    if let Some(mut bytes) = spare {
+        if let Some(buffer) = Arc::get_mut(&mut bytes) {
+            buffer.copy_from_slice(state);
+            return bytes;
+        }
     }
+    Arc::from(state)
 }
 
 impl Hub {
@@ -120,20 +133,27 @@ impl Hub {
             sequence: 0,
             units: None,
             best: None,
-            spares: Spares(Vec::new()),
+            best_waits: false,
+            spares: Spares(VecDeque::new()),
             begun: false,
             closed: false,
         };
         Hub(Mutex::new(state))
     }
 
+    /// For what the loop does.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock()
     }
 
+    /// For what others do.
+    fn lock_patiently(&self) -> MutexGuard<'_, State> {
+        self.0.lock_patiently()
+    }
+
     /// Adds a client. When a run has begun already, `join` makes its first event; else start is still to come.
     pub(crate) fn add(&self, mask: i32, place: Place, join: impl FnOnce() -> Event) -> Result<(Arc<Client>, ToTell)> {
-        let mut state = self.lock();
+        let mut state = self.lock_patiently();
         if state.closed {
             return Err(Error::new(Status::Closed, "the handler is being freed"));
         }
@@ -150,7 +170,7 @@ impl Hub {
 
     /// Takes a client out. It is returned so that it is dropped with no lock held.
     pub(crate) fn remove(&self, id: i64) -> Option<Arc<Client>> {
-        let mut state = self.lock();
+        let mut state = self.lock_patiently();
         let index = state.clients.iter().position(|client| client.id == id)?;
         let client = state.clients.remove(index);
         drop(state);
@@ -160,7 +180,7 @@ impl Hub {
 
     /// The clients whose events are delivered in `chosen` places.
     pub(crate) fn clients(&self, chosen: fn(&Place) -> bool) -> Vec<Arc<Client>> {
-        self.lock().clients.iter().filter(|client| chosen(&client.place)).cloned().collect()
+        self.lock_patiently().clients.iter().filter(|client| chosen(&client.place)).cloned().collect()
     }
 
     /// Hands an event to every client that wants it; what it carries is only made when somebody does.
@@ -173,44 +193,68 @@ impl Hub {
         state.hand_out(make())
     }
 
-    /// Keeps a new best, and hands it out unless it is to wait.
+    /// Keeps a new best, and hands it out unless it is to wait. The first that waits is told to the service thread:
+    /// it must know when to look again.
     pub(crate) fn improve(&self, value: f64, bytes: &[u8], now: bool, make: impl FnOnce() -> Event) -> ToTell {
         let mut state = self.lock();
-        let mut copy = state.spares.take();
-        if bytes.len() <= MOST_COPIED_UNDER_LOCK {
-            copy_into(&mut copy, bytes);
+        let spare = state.spares.take(bytes.len());
+        let copy = if bytes.len() <= MOST_COPIED_UNDER_LOCK {
+            copied(bytes, spare)
         } else {
-            // Whoever waits for the lock would sleep, and waking them costs more than locking it again.
+            // Others would have to wait for the lock all the while.
             drop(state);
-            copy_into(&mut copy, bytes);
+            let copy = copied(bytes, spare);
             state = self.lock();
-        }
+            copy
+        };
         if let Some(before) = state.best.replace(Best { value, bytes: copy }) {
             state.spares.keep(before.bytes);
         }
-        if !now || !state.is_wanted(Kind::Improved) {
+        let waited = std::mem::replace(&mut state.best_waits, !now);
+        if !now {
+            return ToTell { service: !waited, ..ToTell::default() };
+        }
+        if !state.is_wanted(Kind::Improved) {
             return ToTell::default();
         }
         state.hand_out(make())
     }
 
+    pub(crate) fn best_waits(&self) -> bool {
+        self.lock_patiently().best_waits
+    }
+
+    /// Hands out the best that was kept back. `None`: there was none. One step: else the service thread could take
+    /// it, and hand it out only after the final event.
+    pub(crate) fn flush(&self, make: impl FnOnce() -> Event) -> Option<ToTell> {
+        let mut state = self.lock_patiently();
+        if !std::mem::take(&mut state.best_waits) {
+            return None;
+        }
+        Some(if state.is_wanted(Kind::Improved) { state.hand_out(make()) } else { ToTell::default() })
+    }
+
     pub(crate) fn best(&self) -> Option<Best> {
-        self.lock().best.clone()
+        self.lock_patiently().best.clone()
     }
 
     /// Forgets the best of an earlier run.
     pub(crate) fn forget_best(&self) {
-        let before = self.lock().best.take();
+        let before = {
+            let mut state = self.lock_patiently();
+            state.best_waits = false;
+            state.best.take()
+        };
         drop(before);
     }
 
     pub(crate) fn set_units(&self, units: &str) {
-        self.lock().units = Some(Arc::from(units));
+        self.lock_patiently().units = Some(Arc::from(units));
     }
 
     /// Takes all clients out, and lets no new one in.
     pub(crate) fn close(&self) -> Vec<Arc<Client>> {
-        let mut state = self.lock();
+        let mut state = self.lock_patiently();
         state.closed = true;
         std::mem::take(&mut state.clients)
     }

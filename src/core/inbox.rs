@@ -1,5 +1,6 @@
 //! Requests that wait for a ready point, in the order in which they came.
 
+use super::attention::{Attention, MAIL};
 use super::message::Message;
 use super::reply::Answerer;
 use super::status::{Error, Status};
@@ -44,8 +45,8 @@ impl Inbox {
         self.0.lock().open = true;
     }
 
-    /// Adds a request. One that is refused is answered.
-    pub(crate) fn push(&self, request: Request) {
+    /// Leaves a request to the next ready point. One that is refused is answered.
+    pub(crate) fn push(&self, request: Request, attention: &Attention<'_>) {
         let refusal = {
             let mut state = self.0.lock();
             if !state.open {
@@ -54,18 +55,28 @@ impl Inbox {
                 Error::new(Status::Full, format!("{MOST_WAITING} requests are waiting for a ready point already"))
             } else {
                 state.waiting.push_back(request);
-                return;
+                drop(state);
+                // After it waits: else a ready point in between would look, and find nothing.
+                return attention.raise(MAIL);
             }
         };
         request.answerer.answer(Err(refusal));
     }
 
-    pub(crate) fn pop(&self) -> Option<Request> {
-        self.0.lock().waiting.pop_front()
+    /// Serves what waits and was not withdrawn, at most `room` requests; what is left waits for the next round.
+    pub(crate) fn serve(&self, attention: &Attention<'_>, room: &mut usize, mut serve: impl FnMut(Request)) {
+        while *room > 0 {
+            let Some(request) = self.pop() else { return };
+            *room -= 1;
+            if request.answerer.begin() {
+                serve(request);
+            }
+        }
+        attention.raise(MAIL);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().waiting.is_empty()
+    fn pop(&self) -> Option<Request> {
+        self.0.lock().waiting.pop_front()
     }
 
     /// Refuses all that comes from now on; what waits is answered by its drop: expired.

@@ -43,6 +43,8 @@ pub(crate) enum Stop {
 pub(crate) struct Run {
     /// From attach or start until all of the end is done.
     pub(super) active: bool,
+    /// On a thread of park's.
+    by_start: bool,
     /// The outcome is known, the last events are on their way.
     finishing: bool,
     outcome: Option<Outcome>,
@@ -116,30 +118,27 @@ impl Handler {
         self.settled_run().map(drop)
     }
 
-    fn claim_run(&self) -> Result<()> {
+    /// Claims the next run; returns the outcome of the last one, which is forgotten.
+    fn claim_run(&self) -> Result<Option<Outcome>> {
         if self.service.is_this_thread() {
             return Err(Error::new(Status::WrongThread, "the service thread cannot compute"));
         }
         let mut run = self.settled_run()?;
         let outcome = run.outcome.take();
         let thread = run.thread.take();
-        *run = Run { active: true, outcome, ..Run::default() };
+        *run = Run { active: true, ..Run::default() };
         drop(run);
         self.inbox.open();
         if let Some(thread) = thread {
             // It has ended but for its last instructions.
             let _ = thread.join();
         }
-        Ok(())
+        Ok(outcome)
     }
 
     /// The calling thread becomes the computation thread of a run that was claimed.
     fn begin(self: &Arc<Self>) {
-        {
-            let mut run = self.run.lock();
-            run.began = Some(Instant::now());
-            run.outcome = None;
-        }
+        self.run.lock().began = Some(Instant::now());
         *self.estimate.lock() = Estimate::default();
         self.hub.forget_best();
         self.clear_progress();
@@ -161,6 +160,9 @@ impl Handler {
 
     pub(crate) fn detach(&self) -> Result<()> {
         self.check_computing_outside_callbacks()?;
+        if self.run.lock().by_start {
+            return Err(Error::new(Status::Reentrant, "a run that park_start began ends when its service returns"));
+        }
         self.finish(Status::Ok as i32);
         Ok(())
     }
@@ -170,7 +172,8 @@ impl Handler {
         if resume && self.checkpoint.lock().is_none() {
             return Err(Error::argument("resume: there is no checkpoint callback to restore with"));
         }
-        self.claim_run()?;
+        let last_outcome = self.claim_run()?;
+        self.run.lock().by_start = true;
         // The run is on from here, for everybody: a signal that comes before the thread does must count.
         let has_ended_before = has_ended(self.attention().control());
         self.attention().begin();
@@ -187,7 +190,7 @@ impl Handler {
             }
             Err(error) => {
                 self.attention().take_back_begin(has_ended_before);
-                self.run.lock().active = false;
+                *self.run.lock() = Run { outcome: last_outcome, ..Run::default() };
                 self.ended.notify_all();
                 let bytes = self.stack_bytes();
                 let text =
@@ -311,9 +314,9 @@ impl Handler {
         }
     }
 
-    pub(crate) fn set_result(&self, result: Vec<u8>) -> Result<()> {
+    pub(crate) fn set_result(&self, result: &[u8]) -> Result<()> {
         self.check_computing()?;
-        self.run.lock().result = Some(Arc::new(result));
+        self.run.lock().result = Some(Arc::from(result));
         Ok(())
     }
 

@@ -300,6 +300,8 @@ impl Handler {
 
     /// What the computation thread does at a ready point inside a map.
     fn attend_in_map(&self, tally: &Tally) {
+        // First, so that no item begins after a save that is the last.
+        self.end_if_asked(tally);
         let verdict = {
             let _seat = seat::leave();
             self.in_callback.store(false, Ordering::Relaxed);
@@ -307,8 +309,14 @@ impl Handler {
             self.in_callback.store(true, Ordering::Relaxed);
             verdict
         };
-        let reason = self.must_end_map(tally.policy(), self.attention().control());
-        if let Some(reason) = (verdict != Status::Ok).then_some(verdict).or(reason) {
+        if verdict != Status::Ok {
+            tally.end(verdict);
+        }
+        self.end_if_asked(tally);
+    }
+
+    fn end_if_asked(&self, tally: &Tally) {
+        if let Some(reason) = self.must_end_map(tally.policy(), self.attention().control()) {
             tally.end(reason);
         }
     }

@@ -2,85 +2,93 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `sync` | the locks and atomics, std's or loom's |
+//! | `sync` | the locks and atomics: std's, or those of a model |
 //! | `status` | a status and its sentence |
 //! | `value`, `message` | named values that travel |
 //! | `bell` | how a thread sleeps until something happens, and what waking it costs |
+//! | `mailbox` | what a thread is asked to do, and the bell that it sleeps by |
 //! | `attention` | the one word that the loop looks at, and the requests behind it |
+//! | `point` | a ready point: it serves what is asked, and halts while paused |
 //! | `range`, `alarm` | a thread's range of items, from which others steal; how idle workers learn of work |
-//! | `table` | the static table of attention words: handles, checked in one compare |
 //! | `reply` | exactly one answer to each request |
-//! | `inbox` | requests that wait for a ready point |
-//! | `estimate` | the time that is left |
-//! | `event`, `client`, `hub` | what flows out, to whom, and the best so far |
-//! | `variable` | exposed variables |
 //! | `timer` | the deltas, and when each is due |
+//! | `inbox` | requests that wait for a ready point |
+//! | `event`, `client`, `hub` | what flows out, to whom, and the best so far |
+//! | `stream`, `turn`, `desk` | what an imap runs; whose turn it is; where blocks of items are handed over |
+//! | `table` | the static table of attention words: handles, checked in one compare |
+//! | `estimate` | the time that is left |
+//! | `variable` | exposed variables |
 //! | `service` | the service thread |
 //! | `seat`, `pace`, `tally` | where a thread sits in a map; how many items it takes; what became of them |
 //! | `work` | a map that several threads do |
 //! | `rhythm`, `crew` | when the next map will come; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
-//! | `stream`, `turn`, `desk` | what an imap runs; whose turn it is; where blocks of items are handed over |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
+//!
+//! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
 #![forbid(unsafe_code)]
+#![cfg_attr(model, allow(dead_code))]
 
 pub(crate) mod sync;
 pub(crate) mod status;
 pub(crate) mod value;
 pub(crate) mod message;
 pub(crate) mod bell;
+pub(crate) mod mailbox;
 pub(crate) mod attention;
+pub(crate) mod point;
 pub(crate) mod range;
 pub(crate) mod alarm;
 pub(crate) mod reply;
-
+pub(crate) mod timer;
+pub(crate) mod inbox;
+pub(crate) mod event;
+pub(crate) mod client;
+pub(crate) mod hub;
 pub(crate) mod stream;
 pub(crate) mod turn;
 pub(crate) mod desk;
 
-// Above here a model cannot run: static tables, real threads.
-#[cfg(not(loom))]
+#[cfg(all(test, loom))]
+#[path = "models.rs"]
+mod loom_models;
+#[cfg(all(test, shuttle))]
+#[path = "models.rs"]
+mod shuttle_models;
+
+// From here on a model cannot run: static tables, real threads.
+#[cfg(not(model))]
 pub(crate) mod table;
-#[cfg(not(loom))]
-pub(crate) mod inbox;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod estimate;
-#[cfg(not(loom))]
-pub(crate) mod event;
-#[cfg(not(loom))]
-pub(crate) mod client;
-#[cfg(not(loom))]
-pub(crate) mod hub;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod variable;
-#[cfg(not(loom))]
-pub(crate) mod timer;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod service;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod seat;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod pace;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod tally;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod work;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod rhythm;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod crew;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod handler;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod lifecycle;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod ready;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod request;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod map;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod imap;
-#[cfg(not(loom))]
+#[cfg(not(model))]
 pub(crate) mod taker;

@@ -78,7 +78,7 @@ impl Range {
 }
 
 #[cfg(all(test, loom))]
-mod tests {
+mod loom_tests {
     use super::*;
     use crate::core::sync::Arc;
     use loom::thread;

@@ -1,20 +1,75 @@
 //! The ready point: where the computation thread meets what is asked of it.
 
 use super::attention::{
-    asked_in, ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EDGES, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE,
-    PROGRESS, STOP,
+    ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
 };
 use super::client::Place;
 use super::event::{Kind, Level};
 use super::handler::Handler;
 use super::lifecycle::Stop;
 use super::message::Message;
+use super::point::{self, Computation};
 use super::status::{Error, Result, Status};
 use super::timer::Delta;
 use std::time::Instant;
 
-/// How many requests one ready point serves before it lets the loop go on: a flood of them must not hold it.
-const MOST_REQUESTS: usize = 256;
+/// What a handler does at one ready point.
+struct Visit<'a> {
+    handler: &'a Handler,
+    halted: Option<Instant>,
+}
+
+impl Computation for Visit<'_> {
+    fn serve(&mut self, edges: u32, room: &mut usize) {
+        let handler = self.handler;
+        if edges & PROGRESS != 0 {
+            handler.show_progress();
+        }
+        if edges & MAIL != 0 {
+            handler.standing_still(|| {
+                handler.inbox.serve(&handler.attention(), room, |request| handler.serve_request(request));
+            });
+        }
+        if edges & CHECKPOINT != 0 {
+            handler.save_as_asked();
+        } else if edges & CHECKPOINT_TIME != 0 {
+            handler.save();
+        }
+        if edges & DELIVER != 0 {
+            handler.calling(|| handler.deliver(|place| matches!(place, Place::Computation(_))));
+        }
+        if self.halted.is_some() && handler.attention().control() & PAUSE != 0 {
+            // It is halted already, and stays so.
+            handler.answer_turn();
+        }
+    }
+
+    fn verdict(&mut self, control: u32) -> Status {
+        self.handler.verdict(control)
+    }
+
+    /// A loop that saves by itself, and is to do it now, cannot while it is halted.
+    fn can_halt(&self) -> bool {
+        !self.handler.loop_must_save()
+    }
+
+    fn others_stand_still(&self) -> bool {
+        self.handler.workers_stand_still()
+    }
+
+    fn halted(&mut self) {
+        self.halted = Some(Instant::now());
+        self.handler.emit(Kind::Paused, |_| {});
+        self.handler.answer_turn();
+    }
+
+    fn goes_on(&mut self) {
+        if let Some(since) = self.halted.take() {
+            self.handler.run.lock().halted_for += since.elapsed();
+        }
+        self.handler.emit(Kind::Resumed, |_| {});
+    }
+}
 
 impl Handler {
     /// A ready point with something to do. `Ok`, or why the loop must end.
@@ -33,59 +88,18 @@ impl Handler {
         if every & EVERY_CHECKPOINT != 0 {
             self.save();
         }
-        let mut room = MOST_REQUESTS;
-        let mut halted: Option<Instant> = None;
-        let verdict = loop {
-            let edges = attention.take_edges();
-            if edges & PROGRESS != 0 {
-                self.show_progress();
-            }
-            if edges & MAIL != 0 {
-                if halted.is_some() {
-                    room = MOST_REQUESTS;
-                }
-                self.serve_inbox(&mut room);
-            }
-            if edges & CHECKPOINT != 0 {
-                self.save_as_asked();
-            } else if edges & CHECKPOINT_TIME != 0 {
-                self.save();
-            }
-            if edges & DELIVER != 0 {
-                self.calling(|| self.deliver(|place| matches!(place, Place::Computation(_))));
-            }
-            let control = attention.control();
-            if control & EDGES != 0 && (room > 0 || halted.is_some()) {
-                continue;
-            }
-            let verdict = self.verdict(control);
-            if verdict != Status::Ok || control & PAUSE == 0 || self.loop_must_save() {
-                if let Some(since) = halted.take() {
-                    self.go_on(since);
-                    continue;
-                }
-                break verdict;
-            }
-            if halted.is_none() && self.workers_stand_still() {
-                halted = Some(Instant::now());
-                attention.set_halted(true);
-                self.emit(Kind::Paused, |_| {});
-                continue;
-            }
-            if halted.is_some() {
-                self.answer_turn();
-            }
-            let word = attention.watch();
-            if asked_in(word) == control && (halted.is_some() || !self.workers_stand_still()) {
-                attention.sleep(word);
-            }
-        };
+        let verdict = point::pass(&attention, &mut Visit { handler: self, halted: None });
         self.answer_turn();
         if verdict != Status::Ok {
             self.run.lock().told = Some(verdict);
         }
-        attention.settle();
         verdict
+    }
+
+    /// The loop saves by itself, and is to do it now.
+    pub(super) fn loop_must_save(&self) -> bool {
+        let run = self.run.lock();
+        run.polls && run.save_asked
     }
 
     /// Answers pause and resume requests: the state is now what they asked for, or what later ones did.
@@ -94,12 +108,6 @@ impl Handler {
         for answerer in waiting {
             answerer.answer(Ok(Message::default()));
         }
-    }
-
-    fn go_on(&self, since: Instant) {
-        self.attention().set_halted(false);
-        self.run.lock().halted_for += since.elapsed();
-        self.emit(Kind::Resumed, |_| {});
     }
 
     /// Whether the loop must end. A stop lets it save first.
@@ -128,12 +136,6 @@ impl Handler {
                 self.verdict(control)
             }
         }
-    }
-
-    /// The loop saves by itself, and is to do it now: it cannot while it is halted.
-    pub(super) fn loop_must_save(&self) -> bool {
-        let run = self.run.lock();
-        run.polls && run.save_asked
     }
 
     // Progress.
@@ -256,26 +258,6 @@ impl Handler {
             0 => Ok(Status::Ok),
             code if code == Status::NoCheckpoint as i32 => Ok(Status::NoCheckpoint),
             code => Err(Error::new(Status::Failed, format!("the checkpoint callback returned {code} on restore"))),
-        }
-    }
-
-    /// Serves waiting requests, at most `room` of them; what is left waits for the next ready point.
-    fn serve_inbox(&self, room: &mut usize) {
-        if !self.inbox.is_empty() {
-            self.standing_still(|| self.serve_some(room));
-        }
-    }
-
-    fn serve_some(&self, room: &mut usize) {
-        while *room > 0 {
-            let Some(request) = self.inbox.pop() else { return };
-            *room -= 1;
-            if request.answerer.begin() {
-                self.serve_request(request);
-            }
-        }
-        if !self.inbox.is_empty() {
-            self.attention().raise(MAIL);
         }
     }
 }

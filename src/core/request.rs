@@ -1,6 +1,6 @@
 //! Requests: how one is sent, and how each kind is served.
 
-use super::attention::{has_ended, Signal, MAIL};
+use super::attention::{has_ended, Signal};
 use super::event::Level;
 use super::handler::Handler;
 use super::inbox::{Ask, Request};
@@ -43,7 +43,7 @@ impl Handler {
         let handler = self.clone();
         let answerer = Answerer::calling(move |answer| {
             let waiting = handler.awaiting_callbacks.clone();
-            handler.send(Task::Call(Box::new(move || {
+            handler.service.send(Task::Call(Box::new(move || {
                 waiting.fetch_sub(1, Ordering::Relaxed);
                 call(answer);
             })));
@@ -59,15 +59,14 @@ impl Handler {
             Err(error) => return answerer.answer(Err(error)),
         };
         if ask == Ask::Message && self.on_signal.lock().contains_key(&request.message.name) {
-            return self.send(Task::Message(request));
+            return self.service.send(Task::Message(request));
         }
         self.delay(request);
     }
 
     /// Leaves a request to the next ready point.
     fn delay(&self, request: Request) {
-        self.inbox.push(request);
-        self.attention().raise(MAIL);
+        self.inbox.push(request, &self.attention());
     }
 
     /// What can be done or refused at once.
@@ -171,7 +170,7 @@ impl Handler {
         for check in checks {
             self.call(check, &accepted)?;
         }
-        self.variables.write(&accepted);
+        self.variables.write(&accepted)?;
         Ok(Message::default())
     }
 

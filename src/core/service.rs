@@ -2,15 +2,13 @@
 //! user code only where the user asked for it.
 
 use super::attention::{is_halted, is_running, CHECKPOINT_TIME, PROGRESS};
-use super::bell::{Bell, LINGER};
 use super::client::Place;
 use super::handler::Handler;
 use super::inbox::Request;
+use super::mailbox::{Mailbox, Rest};
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 use super::timer::Delta;
-use crossbeam_channel::{Receiver, Sender};
-use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -26,42 +24,30 @@ pub(crate) enum Task {
 }
 
 /// The mailbox and the thread that empties it.
-///
-/// A channel of crossbeam's carries the tasks, but its blocking receive is not used: on few processors its
-/// spinning and yielding has a long tail (a 99th percentile four times that of a futex). The bell wakes the thread.
 pub(crate) struct Service {
-    bell: Bell,
-    sender: Sender<Task>,
-    receiver: Receiver<Task>,
+    mailbox: Mailbox<Task>,
     thread: Mutex<Option<JoinHandle<()>>>,
     thread_number: AtomicU64,
-    closing: AtomicBool,
-    /// The thread is gone.
-    stopped: AtomicBool,
 }
 
 impl Service {
     pub(crate) fn new() -> Service {
-        let (sender, receiver) = crossbeam_channel::unbounded();
-        Service {
-            bell: Bell::new(),
-            sender,
-            receiver,
-            thread: Mutex::new(None),
-            thread_number: AtomicU64::new(0),
-            closing: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-        }
+        Service { mailbox: Mailbox::new(), thread: Mutex::new(None), thread_number: AtomicU64::new(0) }
     }
 
-    fn is_stopped(&self) -> bool {
-        // SeqCst, as the store: whoever sends and whoever stops cannot both miss the other's step.
-        self.stopped.load(Ordering::SeqCst)
+    pub(crate) fn send(&self, task: Task) {
+        match self.mailbox.send(task) {
+            None => {}
+            // The handler is freed at this moment: the reply comes all the same, on this thread.
+            Some(Task::Call(call)) => call(),
+            // Dropped, a request is answered: expired.
+            Some(Task::Message(request)) => drop(request),
+        }
     }
 
     /// Tells the thread that there are events to deliver or that a timer has changed.
     pub(crate) fn ring(&self) {
-        self.bell.ring();
+        self.mailbox.ring();
     }
 
     pub(crate) fn is_this_thread(&self) -> bool {
@@ -88,53 +74,26 @@ impl Service {
 
     /// Lets the thread finish what it has, and waits for its end.
     pub(crate) fn stop(&self) {
-        // Release: the thread that sees it finds all that was sent before.
-        self.closing.store(true, Ordering::Release);
-        self.bell.ring();
+        self.mailbox.close();
         let thread = self.thread.lock().take();
         if let Some(thread) = thread {
             // It catches panics itself; there is nothing to learn from the result.
             let _ = thread.join();
         }
-        self.stopped.store(true, Ordering::SeqCst);
     }
 }
 
 impl Handler {
-    /// Gives the service thread something to do.
-    pub(super) fn send(&self, task: Task) {
-        // The receiver lives as long as the sender: in the same struct.
-        let _ = self.service.sender.send(task);
-        self.service.bell.ring();
-        if self.service.is_stopped() {
-            // The handler is being freed: nobody else would do it, and every request has a reply.
-            self.perform_all();
-        }
-    }
-
-    pub(super) fn perform_all(&self) {
-        while let Ok(task) = self.service.receiver.try_recv() {
-            self.survive(|| self.perform(task));
-        }
-    }
-
     fn serve(self: Arc<Self>) {
-        loop {
-            let ticket = self.service.bell.ticket();
-            let closing = self.service.closing.load(Ordering::Acquire);
-            self.perform_all();
+        let look = || {
             let mut delivered = 0;
             self.survive(|| delivered = self.deliver(|place| matches!(place, Place::Service(_))));
-            let deadline = self.keep_time();
-            if closing && self.service.receiver.is_empty() {
-                return;
+            match self.keep_time() {
+                _ if delivered > 0 => Rest::Linger,
+                deadline => Rest::Until(deadline),
             }
-            if delivered > 0 {
-                std::thread::sleep(LINGER);
-            } else {
-                self.service.bell.sleep(ticket, deadline);
-            }
-        }
+        };
+        self.service.mailbox.serve(look, |task| self.survive(|| self.perform(task)));
     }
 
     /// A panic in a task must not take the thread with it: everybody else still needs it.
@@ -175,7 +134,7 @@ impl Handler {
         let now = Instant::now();
         let mut next: Option<Instant> = None;
         let mut look_again = |at: Instant| next = Some(next.map_or(at, |before| before.min(at)));
-        if self.improved_is_waiting() {
+        if self.hub.best_waits() {
             if self.timers.is_due(Delta::Improved) {
                 self.flush_improved();
             } else {

@@ -7,18 +7,18 @@
 //!
 //! Who starves says so, then looks once more whether the turn is free; who lets go does that, then looks whether somebody
 //! starves. There is a fence between the two steps of each, so one of them sees the other. The loom model
-//! `nobody_starves_beside_a_free_turn` (in `desk`) fails without either.
+//! `nobody_starves_beside_a_free_turn` fails without either.
 
-use super::sync::{fence, AtomicU32, Mutex, Ordering};
+use super::sync::{fence, AtomicBool, Mutex, Ordering};
 
 pub(crate) struct Turn<T> {
     held: Mutex<T>,
-    starved: AtomicU32,
+    starved: AtomicBool,
 }
 
 impl<T> Turn<T> {
     pub(crate) fn new(value: T) -> Turn<T> {
-        Turn { held: Mutex::new(value), starved: AtomicU32::new(0) }
+        Turn { held: Mutex::new(value), starved: AtomicBool::new(false) }
     }
 
     pub(crate) fn is_taken(&self) -> bool {
@@ -30,7 +30,7 @@ impl<T> Turn<T> {
         let result = with(&mut *self.held.try_lock()?);
         // SeqCst: see above. Relaxed the rest: what is handed over is in the lock.
         fence(Ordering::SeqCst);
-        if self.starved.load(Ordering::Relaxed) != 0 && self.starved.swap(0, Ordering::Relaxed) != 0 {
+        if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
             wake();
         }
         Some(result)
@@ -38,7 +38,7 @@ impl<T> Turn<T> {
 
     /// Says that the caller will sleep because it is taken. False: it is not any more.
     pub(crate) fn starve(&self) -> bool {
-        self.starved.store(1, Ordering::Relaxed);
+        self.starved.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         self.is_taken()
     }

@@ -160,29 +160,20 @@ impl Variables {
     /// Checks names, types, limits and lengths; returns the values as the variables' types, and the callbacks that
     /// have a word in it, each once.
     pub(crate) fn accept(&self, message: &Message) -> Result<(Message, Vec<MessageFn>)> {
-        let all = self.0.lock();
-        let mut accepted = Message::new(message.name.clone());
-        let mut checks: Vec<MessageFn> = Vec::new();
-        for (name, value) in &message.values {
-            let variable = all.iter().find(|variable| variable.name == *name).ok_or_else(|| unknown(name))?;
-            accepted.put(name.clone(), variable.accept(value)?);
-            if let Some(check) = &variable.check {
-                if !checks.iter().any(|other| Arc::ptr_eq(other, check)) {
-                    checks.push(check.clone());
-                }
-            }
-        }
-        Ok((accepted, checks))
+        accept(&self.0.lock(), message)
     }
 
-    /// Writes values that [`Variables::accept`] has returned. At a ready point only.
-    pub(crate) fn write(&self, accepted: &Message) {
+    /// Writes all of the values, or none. At a ready point only. They are checked once more: between the last time and
+    /// now a callback may have exposed other variables.
+    pub(crate) fn write(&self, message: &Message) -> Result<()> {
         let mut all = self.0.lock();
+        let (accepted, _) = accept(&all, message)?;
         for (name, value) in &accepted.values {
             if let Some(variable) = all.iter_mut().find(|variable| variable.name == *name) {
                 variable.place.write(value);
             }
         }
+        Ok(())
     }
 
     /// Reads the named variables, all of them where none is named. At a ready point only.
@@ -197,4 +188,19 @@ impl Variables {
         }
         Ok(())
     }
+}
+
+fn accept(all: &[Variable], message: &Message) -> Result<(Message, Vec<MessageFn>)> {
+    let mut accepted = Message::new(message.name.clone());
+    let mut checks: Vec<MessageFn> = Vec::new();
+    for (name, value) in &message.values {
+        let variable = all.iter().find(|variable| variable.name == *name).ok_or_else(|| unknown(name))?;
+        accepted.put(name.clone(), variable.accept(value)?);
+        if let Some(check) = &variable.check {
+            if !checks.iter().any(|other| Arc::ptr_eq(other, check)) {
+                checks.push(check.clone());
+            }
+        }
+    }
+    Ok((accepted, checks))
 }

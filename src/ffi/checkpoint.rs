@@ -9,8 +9,9 @@ use std::sync::Arc;
 /// ======== Checkpoints ========
 ///
 /// Sets the callback that saves and restores the job; it replaces the one before. Any thread; it is called on the
-/// computation thread: to save every checkpoint_delta, on PARK_CHECKPOINT and before a stop; to restore by park_restore
-/// or park_start with resume. A failed save is told by a checkpoint event and the log, and the job goes on.
+/// computation thread: to save every checkpoint_delta, on PARK_CHECKPOINT and before a stop; to restore by
+/// park_restore or park_start with resume. A failed save is told by a checkpoint event and the log, and the job goes
+/// on.
 ///
 /// A loop that would rather save by itself polls park_checkpoint_due instead. PARK_INVALID_ARGUMENT: `fn` is NULL.
 #[no_mangle]
@@ -52,8 +53,8 @@ pub extern "C" fn park_checkpoint_due(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| handler.checkpoint_due().map(c_int::from))
 }
 
-/// Says that the loop has saved a checkpoint (`ok` nonzero) or could not (0): the event goes out, requests that wait for
-/// it are answered, the time to the next begins. Computation thread. It may be called when none was due.
+/// Says that the loop has saved a checkpoint (`ok` nonzero) or could not (0): the event goes out, requests that wait
+/// for it are answered, the time to the next begins. Computation thread. It may be called when none was due.
 /// PARK_NOT_RUNNING, PARK_WRONG_THREAD.
 #[no_mangle]
 pub extern "C" fn park_checkpoint_done(job: *mut park_handler, ok: c_int) -> c_int {

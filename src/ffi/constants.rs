@@ -234,7 +234,8 @@ pub type park_destroy_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void)
 /// park_ready returned when it ended for that, anything else when it failed.
 pub type park_service_fn = Option<unsafe extern "C-unwind" fn(job: *mut park_handler, request: *mut c_void) -> c_int>;
 
-/// Called with an event, which lives until the callback returns, on the thread that park_on_event was asked for. Nonzero asks the job to stop, as PARK_STOP does.
+/// Called with an event, which lives until the callback returns, on the thread that park_on_event was asked for.
+/// Nonzero asks the job to stop, as PARK_STOP does.
 pub type park_event_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, event: *const park_event, user: *mut c_void) -> c_int>;
 
@@ -268,8 +269,9 @@ pub type park_progress_fn = Option<
 pub type park_checkpoint_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, operation: c_int, user: *mut c_void) -> c_int>;
 
-/// Serves a request, on the thread that the registering function names. Both messages live until the callback returns; what is put into `reply` goes to the sender.
-/// 0 says done; anything else says refused, and the text "reason" of the reply is told to the sender.
+/// Serves a request, on the thread that the registering function names. Both messages live until the callback returns;
+/// what is put into `reply` goes to the sender. 0 says done; anything else says refused, and the text "reason" of the
+/// reply is told to the sender.
 pub type park_message_fn = Option<
     unsafe extern "C-unwind" fn(
         job: *mut park_handler,

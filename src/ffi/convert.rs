@@ -40,11 +40,14 @@ pub(super) unsafe fn name<'a>(name: *const c_char, argument: &str) -> Result<&'a
     Ok(name)
 }
 
-/// The size of an array argument in bytes, checked; the pointer checked as far as it can be.
-pub(super) fn elements<T>(data: *const T, count: i64, argument: &str) -> Result<usize> {
-    let count = usize::try_from(count).map_err(|_| Error::argument(format!("count: {count} is negative")))?;
+/// The names of an array argument and of its size.
+pub(super) type ArrayName<'a> = (&'a str, &'a str);
+
+/// The size of an array argument, checked; the pointer checked as far as it can be.
+pub(super) fn elements<T>(data: *const T, count: i64, (argument, size): ArrayName) -> Result<usize> {
+    let count = usize::try_from(count).map_err(|_| Error::argument(format!("{size}: {count} is negative")))?;
     if count.checked_mul(size_of::<T>()).is_none_or(|bytes| bytes > isize::MAX as usize) {
-        return Err(Error::argument(format!("count: {count} elements are more than memory can hold")));
+        return Err(Error::argument(format!("{size}: {count} elements are more than memory can hold")));
     }
     if count > 0 && data.is_null() {
         return Err(Error::argument(format!("{argument}: NULL")));
@@ -59,7 +62,7 @@ pub(super) fn elements<T>(data: *const T, count: i64, argument: &str) -> Result<
 ///
 /// # Safety
 /// `data` points to `count` elements that stay as they are for `'a`, unless NULL, misaligned or `count` is refused.
-pub(super) unsafe fn slice<'a, T>(data: *const T, count: i64, argument: &str) -> Result<&'a [T]> {
+pub(super) unsafe fn slice<'a, T>(data: *const T, count: i64, argument: ArrayName) -> Result<&'a [T]> {
     let count = elements(data, count, argument)?;
     if count == 0 {
         return Ok(&[]);
@@ -91,7 +94,7 @@ pub(super) fn check_out<T>(out: *mut T, argument: &str) -> Result<()> {
 ///
 /// # Safety
 /// `buffer` may be written for `room` elements, unless NULL, misaligned or `room` is refused.
-pub(super) unsafe fn copy_out<T: Copy>(from: &[T], buffer: *mut T, room: i64, argument: &str) -> Result<i64> {
+pub(super) unsafe fn copy_out<T: Copy>(from: &[T], buffer: *mut T, room: i64, argument: ArrayName) -> Result<i64> {
     let room = elements(buffer, room, argument)?;
     let copied = room.min(from.len());
     if copied > 0 {
@@ -107,7 +110,7 @@ pub(super) unsafe fn copy_out<T: Copy>(from: &[T], buffer: *mut T, room: i64, ar
 /// # Safety
 /// As [`copy_out`].
 pub(super) unsafe fn text_out(from: &str, buffer: *mut c_char, length: i64) -> Result<i64> {
-    let room = elements(buffer, length, "buffer")?;
+    let room = elements(buffer, length, ("buffer", "length"))?;
     if room > 0 {
         let cut = from.floor_char_boundary_before(room - 1);
         // SAFETY: `cut` bytes and the NUL fit in `room`, which may be written by the caller's promise.

@@ -28,9 +28,9 @@ pub extern "C" fn park_status_string(status: c_int) -> *const c_char {
 
 /// The text of the last error: which argument was wrong, and why. Any thread.
 ///
-/// Kept by the handler until its next error, so it can be read from another thread than the one that failed. `job` NULL
-/// gives the last error of the calling thread in a call that had no live handler: of park_handler_new, of clients,
-/// events and messages, or with a wrong handle.
+/// Kept by the handler until its next error, so it can be read from another thread than the one that failed. `job`
+/// NULL gives the last error of the calling thread in a call that had no live handler: of park_handler_new, of
+/// clients, events and messages, or with a wrong handle.
 ///
 /// Returns the length of the text in bytes without the NUL, 0 when there was no error. Writes at most `length` bytes
 /// with the NUL, cut at a character; NULL and 0 ask for the length alone. PARK_INVALID_ARGUMENT: a negative `length`,

@@ -46,12 +46,12 @@ fn lend(event: Event, call: impl FnOnce(*const park_event) -> c_int) -> c_int {
 /// ======== Events out ========
 ///
 /// Calls `fn` with each event of the kinds in `mask` (PARK_EVENT_... added up): `where` PARK_ON_COMPUTATION on the
-/// computation thread inside park_ready and at the end of the run, PARK_ON_SERVICE on the service thread, soon. Any thread.
-/// When something has run already, the first event is a join.
+/// computation thread inside park_ready and at the end of the run, PARK_ON_SERVICE on the service thread, soon. Any
+/// thread. When something has run already, the first event is a join.
 ///
 /// Events come in order; none is lost but progress that a newer one has replaced. A callback that lets 4096 events or
-/// 64 MiB of their states wait gets PARK_EVENT_CUT_OFF as its last. Callbacks on the service thread must not wait for the
-/// computation, and hold up other clients while they run.
+/// 64 MiB of their states wait gets PARK_EVENT_CUT_OFF as its last. Callbacks on the service thread must not wait for
+/// the computation, and hold up other clients while they run.
 ///
 /// Returns a number above 0 for park_off_event. PARK_INVALID_ARGUMENT: `mask`, `where`, or `fn` is NULL.
 #[no_mangle]
@@ -81,15 +81,16 @@ pub unsafe extern "C" fn park_on_event(
     })
 }
 
-/// Takes a callback away by its number: no call begins any more. One that runs on another thread may still finish; destroy
-/// says when it is done with the user data. Any thread, also the callback itself. PARK_UNKNOWN: no such number.
+/// Takes a callback away by its number: no call begins any more. One that runs on another thread may still finish;
+/// destroy says when it is done with the user data. Any thread, also the callback itself. PARK_UNKNOWN: no such
+/// number.
 #[no_mangle]
 pub extern "C" fn park_off_event(job: *mut park_handler, id: i64) -> c_int {
     with_handler(job, |handler| handler.unsubscribe(id).map(|()| PARK_OK))
 }
 
-/// Calls `fn` with each new best, on the computation thread inside park_ready: park_on_event for the usual case. Any thread.
-/// Returns a number above 0 for park_off_event. PARK_INVALID_ARGUMENT: `fn` is NULL.
+/// Calls `fn` with each new best, on the computation thread inside park_ready: park_on_event for the usual case. Any
+/// thread. Returns a number above 0 for park_off_event. PARK_INVALID_ARGUMENT: `fn` is NULL.
 #[no_mangle]
 pub unsafe extern "C" fn park_on_improved(
     job: *mut park_handler,
@@ -115,8 +116,8 @@ pub unsafe extern "C" fn park_on_improved(
     })
 }
 
-/// Calls `fn` with the progress, on the computation thread inside park_ready: park_on_event for the usual case. Any thread.
-/// Returns a number above 0 for park_off_event. PARK_INVALID_ARGUMENT: `fn` is NULL.
+/// Calls `fn` with the progress, on the computation thread inside park_ready: park_on_event for the usual case. Any
+/// thread. Returns a number above 0 for park_off_event. PARK_INVALID_ARGUMENT: `fn` is NULL.
 #[no_mangle]
 pub unsafe extern "C" fn park_on_progress(
     job: *mut park_handler,
@@ -141,8 +142,8 @@ pub unsafe extern "C" fn park_on_progress(
     })
 }
 
-/// Makes a client: a queue that gets each event of the kinds in `mask`, to be emptied with park_next_event, for hosts and
-/// threads that would rather not be called. Any thread. When something has run already, the first event is a join.
+/// Makes a client: a queue that gets each event of the kinds in `mask`, to be emptied with park_next_event, for hosts
+/// and threads that would rather not be called. Any thread. When something has run already, the first event is a join.
 ///
 /// The client must be given to park_client_free, and may outlive the handler. Returns NULL on error, and
 /// park_last_error(job, ...) says why: `mask`.
@@ -154,8 +155,8 @@ pub extern "C" fn park_client_new(job: *mut park_handler, mask: c_int) -> *mut p
     })
 }
 
-/// Frees a client: its events, its descriptor, its notify callback. NULL does nothing and is PARK_OK. Any thread, but not
-/// while another one is in park_next_event with it.
+/// Frees a client: its events, its descriptor, its notify callback. NULL does nothing and is PARK_OK. Any thread, but
+/// not while another one is in park_next_event with it.
 #[no_mangle]
 pub extern "C" fn park_client_free(client: *mut park_client) -> c_int {
     with_none(|| {
@@ -172,9 +173,10 @@ pub extern "C" fn park_client_free(client: *mut park_client) -> c_int {
     })
 }
 
-/// Sets how many events, and how many bytes of their states and texts, may wait for the client: 4096 and 64 MiB by default. A
-/// client that lets more wait is cut off: what waits can still be fetched, then PARK_CUT_OFF. Progress counts as one event
-/// at most; log lines that find no room are dropped. Any thread. PARK_INVALID_ARGUMENT: `events` or `bytes` below 1.
+/// Sets how many events, and how many bytes of their states and texts, may wait for the client: 4096 and 64 MiB by
+/// default. A client that lets more wait is cut off: what waits can still be fetched, then PARK_CUT_OFF. Progress
+/// counts as one event at most; log lines that find no room are dropped. Any thread. PARK_INVALID_ARGUMENT: `events`
+/// or `bytes` below 1.
 #[no_mangle]
 pub extern "C" fn park_client_limit(client: *mut park_client, events: i64, bytes: i64) -> c_int {
     with_none(|| {
@@ -191,15 +193,16 @@ pub extern "C" fn park_client_limit(client: *mut park_client, events: i64, bytes
 }
 
 /// A descriptor that poll, select and event loops call readable while something waits for park_next_event: an event,
-/// PARK_CUT_OFF or PARK_CLOSED. Any thread. It belongs to the client: not to be read or closed. PARK_SYSTEM: none to be had.
+/// PARK_CUT_OFF or PARK_CLOSED. Any thread. It belongs to the client: not to be read or closed. PARK_SYSTEM: none to
+/// be had.
 #[no_mangle]
 pub extern "C" fn park_client_fd(client: *mut park_client) -> c_int {
     with_none(|| CLIENTS.find(client)?.client.descriptor())
 }
 
-/// Calls `fn` whenever the client's queue is no longer empty, on whichever thread made the event, and once more when the
-/// client is cut off or the handler freed; at once when something waits already. Calls are not counted: empty the queue in a
-/// loop. It replaces the one before. Any thread. PARK_INVALID_ARGUMENT: `fn` is NULL.
+/// Calls `fn` whenever the client's queue is no longer empty, on whichever thread made the event, and once more when
+/// the client is cut off or the handler freed; at once when something waits already. Calls are not counted: empty the
+/// queue in a loop. It replaces the one before. Any thread. PARK_INVALID_ARGUMENT: `fn` is NULL.
 #[no_mangle]
 pub unsafe extern "C" fn park_on_notify(
     client: *mut park_client,
@@ -219,8 +222,8 @@ pub unsafe extern "C" fn park_on_notify(
     })
 }
 
-/// Fetches the client's next event, waiting for it at most `timeout` seconds (0: not at all, PARK_FOREVER: without end). Any
-/// thread. The event is the caller's, to be given to park_event_free.
+/// Fetches the client's next event, waiting for it at most `timeout` seconds (0: not at all, PARK_FOREVER: without
+/// end). Any thread. The event is the caller's, to be given to park_event_free.
 ///
 /// PARK_OK: `out_event` is written. PARK_TIMEOUT: none came. PARK_CUT_OFF: the client was too slow and gets no more.
 /// PARK_CLOSED: the handler was freed, and there are no more. PARK_INVALID_ARGUMENT: `timeout`, or `out_event` NULL.
@@ -246,8 +249,8 @@ pub unsafe extern "C" fn park_next_event(
     })
 }
 
-/// Frees an event that park_next_event gave. NULL does nothing and is PARK_OK. Any thread. An event that a callback was lent
-/// is not to be freed.
+/// Frees an event that park_next_event gave. NULL does nothing and is PARK_OK. Any thread. An event that a callback
+/// was lent is not to be freed.
 #[no_mangle]
 pub extern "C" fn park_event_free(event: *mut park_event) -> c_int {
     with_none(|| if event.is_null() { Ok(PARK_OK) } else { EVENTS.remove(event).map(|_| PARK_OK) })
@@ -261,8 +264,8 @@ pub extern "C" fn park_event_kind(event: *const park_event) -> c_int {
     with_none(|| Ok(EVENTS.find(event)?.kind as c_int))
 }
 
-/// The number of an event: it rises from one to the next, for all clients of the handler alike; gaps are events that this
-/// client did not ask for. Any thread.
+/// The number of an event: it rises from one to the next, for all clients of the handler alike; gaps are events that
+/// this client did not ask for. Any thread.
 #[no_mangle]
 pub extern "C" fn park_event_sequence(event: *const park_event) -> i64 {
     with_none(|| Ok(EVENTS.find(event)?.sequence as i64))
@@ -274,8 +277,8 @@ pub extern "C" fn park_event_time(event: *const park_event) -> f64 {
     with_none(|| Ok(EVENTS.find(event)?.time))
 }
 
-/// How much was done when it happened, in the units of park_event_units. Any event has it. Any thread. -1 (a status) for a bad
-/// handle.
+/// How much was done when it happened, in the units of park_event_units. Any event has it. Any thread. -1 (a status)
+/// for a bad handle.
 #[no_mangle]
 pub extern "C" fn park_event_done(event: *const park_event) -> f64 {
     with_none(|| Ok(EVENTS.find(event)?.progress.done))
@@ -293,22 +296,24 @@ pub extern "C" fn park_event_seconds_left(event: *const park_event) -> f64 {
     with_none(|| Ok(EVENTS.find(event)?.progress.seconds_left.unwrap_or(-1.0)))
 }
 
-/// The units of the progress, as text out: returns the length without the NUL, writes at most `length` bytes with the NUL.
-/// Any thread. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
+/// The units of the progress, as text out: returns the length without the NUL, writes at most `length` bytes with the
+/// NUL. Any thread. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
 #[no_mangle]
 pub unsafe extern "C" fn park_event_units(event: *const park_event, buffer: *mut c_char, length: i64) -> i64 {
     // SAFETY: the buffer is the caller's promise.
     with_none(|| unsafe { text_out(EVENTS.find(event)?.units.as_deref().unwrap_or(""), buffer, length) })
 }
 
-/// The value of the best: of an improved event its own, of any other the best so far; NaN when there is none. Any thread.
+/// The value of the best: of an improved event its own, of any other the best so far; NaN when there is none. Any
+/// thread.
 #[no_mangle]
 pub extern "C" fn park_event_value(event: *const park_event) -> f64 {
     with_none(|| Ok(EVENTS.find(event)?.value.unwrap_or(f64::NAN)))
 }
 
-/// The bytes that an event carries: the state of the best (improved, join, abort, error) or the result (complete). Any thread.
-/// They live as long as the event. `out_bytes`, unless NULL, gets their number; NULL and 0 when there are none.
+/// The bytes that an event carries: the state of the best (improved, join, abort, error) or the result (complete). Any
+/// thread. They live as long as the event. `out_bytes`, unless NULL, gets their number; NULL and 0 when there are
+/// none.
 #[no_mangle]
 pub unsafe extern "C" fn park_event_state(event: *const park_event, out_bytes: *mut i64) -> *const c_void {
     with_none(|| {
@@ -322,8 +327,8 @@ pub unsafe extern "C" fn park_event_state(event: *const park_event, out_bytes: *
     })
 }
 
-/// A status: of checkpoint PARK_OK or PARK_FAILED; of complete, abort and error what park_wait returns; else PARK_OK. Any
-/// thread.
+/// A status: of checkpoint PARK_OK or PARK_FAILED; of complete, abort and error what park_wait returns; else PARK_OK.
+/// Any thread.
 #[no_mangle]
 pub extern "C" fn park_event_status(event: *const park_event) -> c_int {
     with_none(|| Ok(EVENTS.find(event)?.status as c_int))
@@ -344,8 +349,8 @@ pub extern "C" fn park_event_level(event: *const park_event) -> c_int {
     })
 }
 
-/// The text of an event, as text out: the line of the log, the reason of an abort, an error or a checkpoint that was not
-/// saved; else empty. Returns the length without the NUL, writes at most `length` bytes with the NUL. Any thread.
+/// The text of an event, as text out: the line of the log, the reason of an abort, an error or a checkpoint that was
+/// not saved; else empty. Returns the length without the NUL, writes at most `length` bytes with the NUL. Any thread.
 /// PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
 #[no_mangle]
 pub unsafe extern "C" fn park_event_text(event: *const park_event, buffer: *mut c_char, length: i64) -> i64 {

@@ -103,8 +103,8 @@ pub(super) fn with_handler<R: Returned>(job: *const park_handler, body: impl FnO
     }
 }
 
-/// As [`with_handler`], faster, for what the loop calls often: on the computation thread the handler is found without a
-/// lock. `body` must reach no cancellation point and no user code but through core, which takes care of both.
+/// As [`with_handler`], faster, for what the loop calls often: on the computation thread the handler is found without
+/// a lock. `body` must reach no cancellation point and no user code but through core, which takes care of both.
 pub(super) fn with_computing<R: Returned>(job: *const park_handler, body: impl FnOnce(&Handler) -> Result<R>) -> R {
     match (!sys::forked()).then(|| lifecycle::take_computing(job as u64)).flatten() {
         Some(handler) => {

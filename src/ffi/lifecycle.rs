@@ -30,8 +30,9 @@ static AT_LOAD: extern "C" fn() = {
 /// `name` is what other programs will see; it is copied. At most 4095 handlers live at once. The handler must be given
 /// to park_handler_free in the end.
 ///
-/// Returns NULL on error, and park_last_error(NULL, ...) says why: `name` NULL, empty, longer than 255 bytes, not UTF-8
-/// or with control characters; too many handlers; no thread to be had; a process that was forked from one with handlers.
+/// Returns NULL on error, and park_last_error(NULL, ...) says why: `name` NULL, empty, longer than 255 bytes, not
+/// UTF-8 or with control characters; too many handlers; no thread to be had; a process that was forked from one with
+/// handlers.
 #[no_mangle]
 pub unsafe extern "C" fn park_handler_new(name: *const c_char) -> *mut park_handler {
     with_none(|| {
@@ -53,8 +54,8 @@ pub unsafe extern "C" fn park_handler_new(name: *const c_char) -> *mut park_hand
 /// that run on the service thread: the caller must not hold a lock that they need. When it returns, all destroy
 /// functions have run.
 ///
-/// PARK_BUSY: a computation runs; end it first. PARK_REENTRANT: from a callback of this handler. On both the handler is
-/// as it was.
+/// PARK_BUSY: a computation runs; end it first. PARK_REENTRANT: from a callback of this handler. On both the handler
+/// is as it was.
 #[no_mangle]
 pub extern "C" fn park_handler_free(job: *mut park_handler) -> c_int {
     if job.is_null() && !sys::forked() {
@@ -71,10 +72,11 @@ pub unsafe extern "C" fn park_name(job: *mut park_handler, buffer: *mut c_char, 
     with_handler(job, |handler| unsafe { text_out(handler.name(), buffer, length) })
 }
 
-/// Begins a run on the calling thread: from now until park_detach it is the computation thread, and alone may call what
-/// is marked so. Progress, best, result and outcome of an earlier run are forgotten.
+/// Begins a run on the calling thread: from now until park_detach it is the computation thread, and alone may call
+/// what is marked so. Progress, best, result and outcome of an earlier run are forgotten.
 ///
-/// PARK_BUSY: a computation runs already. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the service thread.
+/// PARK_BUSY: a computation runs already. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the
+/// service thread.
 #[no_mangle]
 pub extern "C" fn park_attach(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| handler.attach().map(|()| PARK_OK))
@@ -86,7 +88,8 @@ pub extern "C" fn park_attach(job: *mut park_handler) -> c_int {
 /// called (then it has failed). Before it returns, the last best and the final event are delivered, and requests that
 /// were not served are answered with PARK_EXPIRED.
 ///
-/// PARK_NOT_RUNNING: nothing is attached. PARK_WRONG_THREAD: another thread is. PARK_REENTRANT: from a callback.
+/// PARK_NOT_RUNNING: nothing is attached. PARK_WRONG_THREAD: another thread is. PARK_REENTRANT: from a callback, or
+/// from a service of park_start, whose return ends the run.
 #[no_mangle]
 pub extern "C" fn park_detach(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| handler.detach().map(|()| PARK_OK))
@@ -98,11 +101,12 @@ pub extern "C" fn park_detach(job: *mut park_handler) -> c_int {
 /// The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must stay
 /// valid until destroy(request) is called, after the service has returned, or at once when this call fails. With
 /// `resume` nonzero the checkpoint callback is called with PARK_RESTORE first: when there is no checkpoint the service
-/// runs from the beginning, with a line in the log; when restoring fails the run fails, for the reason that the callback
-/// gave by park_fail.
+/// runs from the beginning, with a line in the log; when restoring fails the run fails, for the reason that the
+/// callback gave by park_fail.
 ///
 /// PARK_BUSY: a computation runs already. PARK_INVALID_ARGUMENT: `service` is NULL, or `resume` without
-/// park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the service thread. PARK_SYSTEM: no thread.
+/// park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the service thread.
+/// PARK_SYSTEM: no thread.
 #[no_mangle]
 pub unsafe extern "C" fn park_start(
     job: *mut park_handler,
@@ -121,8 +125,8 @@ pub unsafe extern "C" fn park_start(
     })
 }
 
-/// Waits for the end of the run, at most `timeout` seconds (0: not at all, PARK_FOREVER: without end); says how the last
-/// run ended. Any thread but the computation thread and the service thread. After it, the handler may be freed or
+/// Waits for the end of the run, at most `timeout` seconds (0: not at all, PARK_FOREVER: without end); says how the
+/// last run ended. Any thread but the computation thread and the service thread. After it, the handler may be freed or
 /// started again.
 ///
 /// PARK_OK: complete. PARK_ABORTED, PARK_STOPPED: ended early, as asked. PARK_FAILED: failed, park_reason says why.
@@ -141,8 +145,8 @@ pub extern "C" fn park_state(job: *mut park_handler) -> c_int {
 
 /// What main should return for the last run. Any thread.
 ///
-/// 0: complete. 85 (PARK_EXIT_CHECKPOINTED): stopped with a checkpoint, run me again. 86 (PARK_EXIT_ABORTED): aborted, or
-/// stopped without a checkpoint. 1: failed, still running, or never run. A negative status when the handle is bad.
+/// 0: complete. 85 (PARK_EXIT_CHECKPOINTED): stopped with a checkpoint, run me again. 86 (PARK_EXIT_ABORTED): aborted,
+/// or stopped without a checkpoint. 1: failed, still running, or never run. A negative status when the handle is bad.
 #[no_mangle]
 pub extern "C" fn park_exit_code(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| Ok(handler.exit_code()))
@@ -161,16 +165,16 @@ pub extern "C" fn park_set_stack_size(job: *mut park_handler, bytes: i64) -> c_i
     })
 }
 
-/// Sets the result of the run, `bytes` bytes that are copied; it goes out with the complete event. The last one counts.
-/// Computation thread.
+/// Sets the result of the run, `bytes` bytes that are copied; it goes out with the complete event. The last one
+/// counts. Computation thread.
 ///
 /// PARK_INVALID_ARGUMENT: `bytes` negative, or `result` NULL with bytes. PARK_NOT_RUNNING, PARK_WRONG_THREAD.
 #[no_mangle]
 pub unsafe extern "C" fn park_set_result(job: *mut park_handler, result: *const c_void, bytes: i64) -> c_int {
     with_handler(job, |handler| {
         // SAFETY: the bytes are the caller's promise.
-        let result = unsafe { slice(result.cast::<u8>(), bytes, "result") }?;
-        handler.set_result(result.to_vec()).map(|()| PARK_OK)
+        let result = unsafe { slice(result.cast::<u8>(), bytes, ("result", "bytes")) }?;
+        handler.set_result(result).map(|()| PARK_OK)
     })
 }
 
@@ -182,7 +186,7 @@ pub unsafe extern "C" fn park_set_result(job: *mut park_handler, result: *const 
 pub unsafe extern "C" fn park_result(job: *mut park_handler, buffer: *mut c_void, bytes: i64) -> i64 {
     with_handler(job, |handler| match handler.outcome().and_then(|outcome| outcome.result) {
         // SAFETY: the buffer is the caller's promise.
-        Some(result) => unsafe { copy_out(&result, buffer.cast::<u8>(), bytes, "buffer") },
+        Some(result) => unsafe { copy_out(&result, buffer.cast::<u8>(), bytes, ("buffer", "bytes")) },
         None => Err(Error::new(Status::Unknown, "the last run has no result")),
     })
 }

@@ -37,8 +37,8 @@ extern "C" fn ready_with_something_pending(job: *mut park_handler) -> c_int {
 /// Says how far the loop is: `done` of `total`, in the units of park_set_units; `total` 0 or less says that it is not
 /// known. Two plain stores: call it as often as you like. Computation thread.
 ///
-/// PARK_INVALID_ARGUMENT: a number that is not finite; the progress is then what was shown last. PARK_NOT_RUNNING: nothing is
-/// attached or started. PARK_WRONG_THREAD: another thread computes (told only when something is pending).
+/// PARK_INVALID_ARGUMENT: a number that is not finite; the progress is then what was shown last. PARK_NOT_RUNNING:
+/// nothing is attached or started. PARK_WRONG_THREAD: another thread computes (told only when something is pending).
 #[no_mangle]
 pub extern "C" fn park_progress(job: *mut park_handler, done: f64, total: f64) -> c_int {
     match table::store_progress(job as u64, done, total) {
@@ -70,9 +70,9 @@ pub unsafe extern "C" fn park_set_units(job: *mut park_handler, units: *const c_
     })
 }
 
-/// Says that there is a new best: its value, and `bytes` bytes of state that belong to it, which are copied. Computation
-/// thread. park takes the caller's word that it is better. With improved_delta 0 the event goes out at once; otherwise
-/// the newest waits for its time, and the last one is always sent before the run's final event.
+/// Says that there is a new best: its value, and `bytes` bytes of state that belong to it, which are copied.
+/// Computation thread. park takes the caller's word that it is better. With improved_delta 0 the event goes out at
+/// once; otherwise the newest waits for its time, and the last one is always sent before the run's final event.
 ///
 /// PARK_INVALID_ARGUMENT: `value` not finite, `bytes` negative, or `state` NULL with bytes. PARK_NOT_RUNNING,
 /// PARK_WRONG_THREAD.
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn park_set_units(job: *mut park_handler, units: *const c_
 pub unsafe extern "C" fn park_improved(job: *mut park_handler, value: f64, state: *const c_void, bytes: i64) -> c_int {
     with_computing(job, |handler| {
         // SAFETY: the bytes are the caller's promise.
-        let state = unsafe { slice(state.cast::<u8>(), bytes, "state") }?;
+        let state = unsafe { slice(state.cast::<u8>(), bytes, ("state", "bytes")) }?;
         handler.improved(value, state).map(|()| PARK_OK)
     })
 }
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn park_best(
             check_out(out_value, "out_value")?;
         }
         // SAFETY: the buffer is the caller's promise.
-        let size = unsafe { copy_out(&best.bytes, buffer.cast::<u8>(), bytes, "buffer") }?;
+        let size = unsafe { copy_out(&best.bytes, buffer.cast::<u8>(), bytes, ("buffer", "bytes")) }?;
         if !out_value.is_null() {
             // SAFETY: aligned, and writable by the caller's promise.
             unsafe { out_value.write(best.value) };
@@ -124,10 +124,10 @@ pub unsafe extern "C" fn park_log(job: *mut park_handler, level: c_int, text: *c
     })
 }
 
-/// Sets a delta, in seconds, from now on: `which` is PARK_PROGRESS_DELTA, PARK_CHECKPOINT_DELTA or PARK_IMPROVED_DELTA.
-/// 0 means at every ready point (improved: at once). Any thread; a PARK_SET request does the same by the names
-/// "progress_delta", "checkpoint_delta" and "improved_delta". PARK_INVALID_ARGUMENT: `which`, or `seconds` negative or
-/// not finite.
+/// Sets a delta, in seconds, from now on: `which` is PARK_PROGRESS_DELTA, PARK_CHECKPOINT_DELTA or
+/// PARK_IMPROVED_DELTA. 0 means at every ready point (improved: at once). Any thread; a PARK_SET request does the same
+/// by the names "progress_delta", "checkpoint_delta" and "improved_delta". PARK_INVALID_ARGUMENT: `which`, or
+/// `seconds` negative or not finite.
 #[no_mangle]
 pub extern "C" fn park_set_delta(job: *mut park_handler, which: c_int, seconds: f64) -> c_int {
     with_handler(job, |handler| {
@@ -136,8 +136,8 @@ pub extern "C" fn park_set_delta(job: *mut park_handler, which: c_int, seconds: 
     })
 }
 
-/// A delta, in seconds; `which` as in park_set_delta. Any thread. A negative number is a status: PARK_INVALID_ARGUMENT:
-/// `which`.
+/// A delta, in seconds; `which` as in park_set_delta. Any thread. A negative number is a status:
+/// PARK_INVALID_ARGUMENT: `which`.
 #[no_mangle]
 pub extern "C" fn park_delta(job: *mut park_handler, which: c_int) -> f64 {
     with_handler(job, |handler| Ok(handler.delta(choice(which, &Delta::ALL, |delta| delta as c_int, "which")?)))

@@ -49,8 +49,8 @@ pub(super) fn with_handles<T>(
 
 /// ======== Messages ========
 ///
-/// Makes a message without values. Any thread; one message must not be changed by two at once. `name` is copied: the method of
-/// PARK_INVOKE, the signal of PARK_MESSAGE; NULL for requests that need none. The message must be given to
+/// Makes a message without values. Any thread; one message must not be changed by two at once. `name` is copied: the
+/// method of PARK_INVOKE, the signal of PARK_MESSAGE; NULL for requests that need none. The message must be given to
 /// park_message_free. Returns NULL on error, and park_last_error(NULL, ...) says why: `name`.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_new(name: *const c_char) -> *mut park_message {
@@ -61,7 +61,8 @@ pub unsafe extern "C" fn park_message_new(name: *const c_char) -> *mut park_mess
     })
 }
 
-/// Frees a message. NULL does nothing and is PARK_OK. Any thread. Messages that a callback was lent are not to be freed.
+/// Frees a message. NULL does nothing and is PARK_OK. Any thread. Messages that a callback was lent are not to be
+/// freed.
 #[no_mangle]
 pub extern "C" fn park_message_free(message: *mut park_message) -> c_int {
     with_none(|| if message.is_null() { Ok(PARK_OK) } else { MESSAGES.remove(message).map(|_| PARK_OK) })
@@ -73,8 +74,8 @@ pub extern "C" fn park_message_clear(message: *mut park_message) -> c_int {
     with_none(|| write_message(message, Message::default()).map(|()| PARK_OK))
 }
 
-/// The name of a message, as text out: returns its length without the NUL, writes at most `length` bytes with the NUL. Any
-/// thread. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
+/// The name of a message, as text out: returns its length without the NUL, writes at most `length` bytes with the NUL.
+/// Any thread. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_name(message: *const park_message, buffer: *mut c_char, length: i64) -> i64 {
     with_none(|| {
@@ -97,8 +98,9 @@ unsafe fn put_value(message: *mut park_message, key: *const c_char, value: Resul
     })
 }
 
-/// Puts a key without a value: what a PARK_GET request asks for. Any thread. A value of the same key is replaced, as in
-/// all that put. PARK_INVALID_ARGUMENT: `key` NULL, empty, longer than 255 bytes, not UTF-8 or with control characters.
+/// Puts a key without a value: what a PARK_GET request asks for. Any thread. A value of the same key is replaced, as
+/// in all that put. PARK_INVALID_ARGUMENT: `key` NULL, empty, longer than 255 bytes, not UTF-8 or with control
+/// characters.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_put_key(message: *mut park_message, key: *const c_char) -> c_int {
     // SAFETY: the caller's promise.
@@ -137,8 +139,8 @@ pub unsafe extern "C" fn park_message_put_text(
     unsafe { put_value(message, key, text(value, "value").map(|value| Value::Text(value.to_owned()))) }
 }
 
-/// Puts an array of `count` real numbers, which is copied. Any thread. PARK_INVALID_ARGUMENT: `key`, `count` negative or too
-/// large, `values` NULL or not aligned.
+/// Puts an array of `count` real numbers, which is copied. Any thread. PARK_INVALID_ARGUMENT: `key`, `count` negative
+/// or too large, `values` NULL or not aligned.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_put_f64s(
     message: *mut park_message,
@@ -147,11 +149,13 @@ pub unsafe extern "C" fn park_message_put_f64s(
     count: i64,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { put_value(message, key, slice(values, count, "values").map(|values| Value::F64s(values.to_vec()))) }
+    unsafe {
+        put_value(message, key, slice(values, count, ("values", "count")).map(|values| Value::F64s(values.to_vec())))
+    }
 }
 
-/// Puts an array of `count` integers, which is copied. Any thread. PARK_INVALID_ARGUMENT: `key`, `count` negative or too large,
-/// `values` NULL or not aligned.
+/// Puts an array of `count` integers, which is copied. Any thread. PARK_INVALID_ARGUMENT: `key`, `count` negative or
+/// too large, `values` NULL or not aligned.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_put_i64s(
     message: *mut park_message,
@@ -160,7 +164,9 @@ pub unsafe extern "C" fn park_message_put_i64s(
     count: i64,
 ) -> c_int {
     // SAFETY: the caller's promise.
-    unsafe { put_value(message, key, slice(values, count, "values").map(|values| Value::I64s(values.to_vec()))) }
+    unsafe {
+        put_value(message, key, slice(values, count, ("values", "count")).map(|values| Value::I64s(values.to_vec())))
+    }
 }
 
 /// The value of a key, as another kind where nothing is lost.
@@ -184,8 +190,8 @@ unsafe fn get_into<T: FromValue>(message: *const park_message, key: *const c_cha
     with_none(|| unsafe { put(out_value, get_value(message, key)?, "out_value") }.map(|()| PARK_OK))
 }
 
-/// Reads a real number; an integer is one, too. Any thread. PARK_OK: `out_value` is written. PARK_UNKNOWN: no such key.
-/// PARK_WRONG_TYPE. PARK_INVALID_ARGUMENT: `key`, or `out_value` NULL.
+/// Reads a real number; an integer is one, too. Any thread. PARK_OK: `out_value` is written. PARK_UNKNOWN: no such
+/// key. PARK_WRONG_TYPE. PARK_INVALID_ARGUMENT: `key`, or `out_value` NULL.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_get_f64(
     message: *const park_message,
@@ -218,9 +224,9 @@ pub unsafe extern "C" fn park_message_get_bool(
     unsafe { get_into(message, key, out_value) }
 }
 
-/// Reads a text, as text out: returns its length without the NUL, writes at most `length` bytes with the NUL. Any thread.
-/// PARK_UNKNOWN: no such key. PARK_WRONG_TYPE. PARK_INVALID_ARGUMENT: `key`, a negative `length`, or a NULL `buffer` with
-/// another one.
+/// Reads a text, as text out: returns its length without the NUL, writes at most `length` bytes with the NUL. Any
+/// thread. PARK_UNKNOWN: no such key. PARK_WRONG_TYPE. PARK_INVALID_ARGUMENT: `key`, a negative `length`, or a NULL
+/// `buffer` with another one.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_get_text(
     message: *const park_message,
@@ -236,8 +242,8 @@ pub unsafe extern "C" fn park_message_get_text(
     })
 }
 
-/// Reads an array of real numbers, at most `count` of them; returns how many there are. Any thread. PARK_UNKNOWN: no such key.
-/// PARK_WRONG_TYPE. PARK_INVALID_ARGUMENT: `key`, a negative `count`, or a NULL `buffer` with another one.
+/// Reads an array of real numbers, at most `count` of them; returns how many there are. Any thread. PARK_UNKNOWN: no
+/// such key. PARK_WRONG_TYPE. PARK_INVALID_ARGUMENT: `key`, a negative `count`, or a NULL `buffer` with another one.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_get_f64s(
     message: *const park_message,
@@ -249,7 +255,7 @@ pub unsafe extern "C" fn park_message_get_f64s(
         // SAFETY: the caller's promise.
         let value: Vec<f64> = unsafe { get_value(message, key) }?;
         // SAFETY: the caller's promise.
-        unsafe { copy_out(&value, buffer, count, "buffer") }
+        unsafe { copy_out(&value, buffer, count, ("buffer", "count")) }
     })
 }
 
@@ -266,7 +272,7 @@ pub unsafe extern "C" fn park_message_get_i64s(
         // SAFETY: the caller's promise.
         let value: Vec<i64> = unsafe { get_value(message, key) }?;
         // SAFETY: the caller's promise.
-        unsafe { copy_out(&value, buffer, count, "buffer") }
+        unsafe { copy_out(&value, buffer, count, ("buffer", "count")) }
     })
 }
 
@@ -276,9 +282,9 @@ pub extern "C" fn park_message_count(message: *const park_message) -> i64 {
     with_none(|| Ok(MESSAGES.find(message)?.lock().values.len() as i64))
 }
 
-/// The key at `index`, from 0 on in the order in which they were put, as text out: returns its length without the NUL, writes
-/// at most `length` bytes with the NUL. Any thread. PARK_UNKNOWN: there is none at `index`. PARK_INVALID_ARGUMENT: a negative
-/// `length`, or a NULL `buffer` with another one.
+/// The key at `index`, from 0 on in the order in which they were put, as text out: returns its length without the NUL,
+/// writes at most `length` bytes with the NUL. Any thread. PARK_UNKNOWN: there is none at `index`.
+/// PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_key(
     message: *const park_message,
@@ -296,8 +302,8 @@ pub unsafe extern "C" fn park_message_key(
     })
 }
 
-/// The type of the value of a key: PARK_F64, ..., or 0 for a key without a value. Any thread. PARK_UNKNOWN: no such key.
-/// PARK_INVALID_ARGUMENT: `key`.
+/// The type of the value of a key: PARK_F64, ..., or 0 for a key without a value. Any thread. PARK_UNKNOWN: no such
+/// key. PARK_INVALID_ARGUMENT: `key`.
 #[no_mangle]
 pub unsafe extern "C" fn park_message_type(message: *const park_message, key: *const c_char) -> c_int {
     with_none(|| {

@@ -153,7 +153,7 @@ pub unsafe extern "C" fn park_options_hooks(
 #[no_mangle]
 pub unsafe extern "C" fn park_options_statuses(options: *mut park_options, statuses: *mut c_int, count: i64) -> c_int {
     change(options, |given| {
-        let count = elements(statuses, count, "statuses")?;
+        let count = elements(statuses, count, ("statuses", "count"))?;
         let data = if count == 0 { std::ptr::null_mut() } else { statuses };
         given.statuses = Statuses { data, count };
         Ok(())
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn park_options_statuses(options: *mut park_options, statu
 #[no_mangle]
 pub unsafe extern "C" fn park_options_memory(options: *mut park_options, memory: *mut c_void, bytes: i64) -> c_int {
     change(options, |given| {
-        let bytes = elements(memory.cast::<u8>(), bytes, "memory")?;
+        let bytes = elements(memory.cast::<u8>(), bytes, ("memory", "bytes"))?;
         given.memory = Memory { data: memory.cast(), bytes };
         Ok(())
     })

@@ -23,12 +23,13 @@ fn signal_of(number: c_int) -> Option<Signal> {
 
 /// ======== Signals and requests in ========
 ///
-/// Asks the job for PARK_PAUSE, PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP, without a reply. Any thread, and
-/// POSIX signal handlers: it takes no lock and keeps errno.
+/// Asks the job for PARK_PAUSE, PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP, without a reply. Any thread,
+/// and POSIX signal handlers: it takes no lock and keeps errno.
 ///
-/// The loop sees it at its next ready point. Before the first run it counts for that run. Abort and stop let a paused
-/// job go on to its end, and stay until the run ends. PARK_EXPIRED: the run has ended. PARK_INVALID_ARGUMENT: `signal` is
-/// none of these (no text is kept for it, nor for PARK_INVALID_HANDLE and PARK_EXPIRED: that would take a lock).
+/// The loop sees it at its next ready point. It takes effect at once, ahead of requests that wait: a PARK_RESUME by
+/// signal can pass a PARK_PAUSE by request. Before the first run it counts for that run. Abort and stop let a paused
+/// job go on to its end, and stay until the run ends. PARK_EXPIRED: the run has ended. PARK_INVALID_ARGUMENT: `signal`
+/// is none of these (no text is kept for it, nor for PARK_INVALID_HANDLE and PARK_EXPIRED: that would take a lock).
 #[no_mangle]
 pub extern "C" fn park_signal(job: *mut park_handler, signal: c_int) -> c_int {
     if sys::forked() {
@@ -65,17 +66,19 @@ fn message_for(ask: Ask, message: *const park_message) -> Result<Message> {
 /// Sends a request and waits for its one reply, at most `timeout` seconds (PARK_FOREVER: without end). Any thread but
 /// the computation thread and the service thread.
 ///
-/// `request` is one of PARK_PAUSE to PARK_MESSAGE. `message` is copied; it may be NULL for signals and PARK_GET. A message
-/// whose name has a handler by park_on_signal is served at once on the service thread; everything else at the next ready
-/// point, in the order sent, also while paused. Deltas in a PARK_SET apply at once; variables at the ready point; when
-/// something is refused, none of them. `out_reply`, unless NULL, is a message of the caller's: it is emptied and filled
-/// with the reply's values, on a refusal with the text "reason".
+/// `request` is one of PARK_PAUSE to PARK_MESSAGE. `message` is copied; it may be NULL for signals and PARK_GET. A
+/// message whose name has a handler by park_on_signal is served at once on the service thread; everything else at the
+/// next ready point, in the order sent, also while paused. PARK_PAUSE and PARK_RESUME are answered when the loop has halted, or
+/// goes on. Deltas in a PARK_SET apply at once; variables at the ready
+/// point; when something is refused, none of them. `out_reply`, unless NULL, is a message of the caller's: it is
+/// emptied and filled with the reply's values, on a refusal with the text "reason".
 ///
 /// PARK_OK: done. PARK_REFUSED: by a limit, a read-only mark, a check, a method or a handler. PARK_UNKNOWN: no such
 /// variable, method or handler. PARK_WRONG_TYPE: of a value. PARK_EXPIRED: the job ended first, or was freed.
 /// PARK_TIMEOUT: the request is withdrawn and has no effect, unless it was being served just then (the text tells).
-/// PARK_FULL: 4096 requests wait already. PARK_FAILED: a checkpoint could not be saved. PARK_WRONG_THREAD: this thread would
-/// wait for itself. PARK_INVALID_ARGUMENT: `request`, `timeout`, a message that is missing, empty or without name.
+/// PARK_FULL: 4096 requests wait already. PARK_FAILED: a checkpoint could not be saved. PARK_WRONG_THREAD: this thread
+/// would wait for itself. PARK_INVALID_ARGUMENT: `request`, `timeout`, a message that is missing, empty or without
+/// name.
 #[no_mangle]
 pub extern "C" fn park_ask(
     job: *mut park_handler,
@@ -187,8 +190,8 @@ unsafe fn get_into<T: FromValue>(
     })
 }
 
-/// Sets one exposed real number, or a delta, by a request. Threads, `timeout` (seconds) and statuses are those of park_ask;
-/// PARK_INVALID_ARGUMENT also for `name`, PARK_REFUSED also for a `value` that is not finite.
+/// Sets one exposed real number, or a delta, by a request. Threads, `timeout` (seconds) and statuses are those of
+/// park_ask; PARK_INVALID_ARGUMENT also for `name`, PARK_REFUSED also for a `value` that is not finite.
 #[no_mangle]
 pub unsafe extern "C" fn park_set_f64(job: *mut park_handler, name: *const c_char, value: f64, timeout: f64) -> c_int {
     // SAFETY: the caller's promise.
@@ -202,7 +205,8 @@ pub unsafe extern "C" fn park_set_i64(job: *mut park_handler, name: *const c_cha
     unsafe { set_one(job, name, timeout, Ok(Value::I64(value))) }
 }
 
-/// Sets one exposed truth value by a request; any nonzero `value` is true. Threads, `timeout` and statuses are those of park_ask.
+/// Sets one exposed truth value by a request; any nonzero `value` is true. Threads, `timeout` and statuses are those
+/// of park_ask.
 #[no_mangle]
 pub unsafe extern "C" fn park_set_bool(
     job: *mut park_handler,
@@ -252,7 +256,8 @@ pub unsafe extern "C" fn park_get_i64(
     unsafe { get_into(job, name, timeout, out_value) }
 }
 
-/// Reads one exposed truth value, 0 or 1, by a request. Threads, `timeout`, statuses and `out_value` as in park_get_f64.
+/// Reads one exposed truth value, 0 or 1, by a request. Threads, `timeout`, statuses and `out_value` as in
+/// park_get_f64.
 #[no_mangle]
 pub unsafe extern "C" fn park_get_bool(
     job: *mut park_handler,
@@ -264,9 +269,9 @@ pub unsafe extern "C" fn park_get_bool(
     unsafe { get_into(job, name, timeout, out_value) }
 }
 
-/// Reads one exposed text by a request, as text out: returns its length without the NUL, writes at most `length` bytes with
-/// the NUL. Threads, `timeout` and statuses are those of park_ask; PARK_INVALID_ARGUMENT also for a negative `length`, or
-/// a NULL `buffer` with another one.
+/// Reads one exposed text by a request, as text out: returns its length without the NUL, writes at most `length` bytes
+/// with the NUL. Threads, `timeout` and statuses are those of park_ask; PARK_INVALID_ARGUMENT also for a negative
+/// `length`, or a NULL `buffer` with another one.
 #[no_mangle]
 pub unsafe extern "C" fn park_get_text(
     job: *mut park_handler,
@@ -276,7 +281,7 @@ pub unsafe extern "C" fn park_get_text(
     length: i64,
 ) -> i64 {
     with_handler(job, |handler| {
-        super::convert::elements(buffer, length, "buffer")?;
+        super::convert::elements(buffer, length, ("buffer", "length"))?;
         // SAFETY: the caller's promise.
         let value: String = unsafe { get_one(handler, name, timeout) }?;
         // SAFETY: the caller's promise.
@@ -296,10 +301,11 @@ pub(super) fn message_fn(job: *mut park_handler, call: park_message_fn, user: Us
     }))
 }
 
-/// Handles messages of this name as soon as they come, on the service thread. It replaces the handler before. Any thread.
+/// Handles messages of this name as soon as they come, on the service thread. It replaces the handler before. Any
+/// thread.
 ///
-/// `fn` returns 0: done; PARK_DELAY: leave the message to the next ready point; anything else: refused. It must not wait
-/// for the computation. PARK_INVALID_ARGUMENT: `name`, or `fn` is NULL.
+/// `fn` returns 0: done; PARK_DELAY: leave the message to the next ready point; anything else: refused. It must not
+/// wait for the computation. PARK_INVALID_ARGUMENT: `name`, or `fn` is NULL.
 #[no_mangle]
 pub unsafe extern "C" fn park_on_signal(
     job: *mut park_handler,
@@ -312,9 +318,9 @@ pub unsafe extern "C" fn park_on_signal(
     unsafe { register(job, name, r#fn, User::new(user, destroy), Handler::set_on_signal) }
 }
 
-/// Handles messages of this name at the next ready point, on the computation thread. It replaces the handler before. Any
-/// thread. A message that neither park_on_signal nor this handles is refused with PARK_UNKNOWN and a warning in the log.
-/// PARK_INVALID_ARGUMENT: `name`, or `fn` is NULL.
+/// Handles messages of this name at the next ready point, on the computation thread. It replaces the handler before.
+/// Any thread. A message that neither park_on_signal nor this handles is refused with PARK_UNKNOWN and a warning in
+/// the log. PARK_INVALID_ARGUMENT: `name`, or `fn` is NULL.
 #[no_mangle]
 pub unsafe extern "C" fn park_on_ready(
     job: *mut park_handler,
@@ -327,9 +333,9 @@ pub unsafe extern "C" fn park_on_ready(
     unsafe { register(job, name, r#fn, User::new(user, destroy), Handler::set_on_ready) }
 }
 
-/// Offers a method to PARK_INVOKE requests: called at ready points, on the computation thread; what it puts into the reply
-/// goes back to the sender. It replaces the method of that name before. Any thread. PARK_INVALID_ARGUMENT: `name`, or `fn`
-/// is NULL.
+/// Offers a method to PARK_INVOKE requests: called at ready points, on the computation thread; what it puts into the
+/// reply goes back to the sender. It replaces the method of that name before. Any thread. PARK_INVALID_ARGUMENT:
+/// `name`, or `fn` is NULL.
 #[no_mangle]
 pub unsafe extern "C" fn park_method(
     job: *mut park_handler,

@@ -2,7 +2,7 @@
 
 use super::callback::User;
 use super::constants::*;
-use super::convert::{elements, name, text, text_out};
+use super::convert::{elements, name, text, text_out, ArrayName};
 use super::guard::with_handler;
 use super::messages::{message_of, write_message};
 use super::signals::message_fn;
@@ -115,13 +115,14 @@ impl Place for Array<i64> {
     }
 }
 
-fn memory<T>(data: *mut T, count: i64, argument: &str) -> Result<Memory<T>> {
-    let count = elements(data, count, argument)?;
+fn memory<T>(data: *mut T, count: i64, name: ArrayName) -> Result<Memory<T>> {
+    let count = elements(data, count, name)?;
+    let (argument, size) = name;
     if data.is_null() {
         return Err(Error::argument(format!("{argument}: NULL")));
     }
     if count == 0 {
-        return Err(Error::argument(format!("{argument}: it has no element")));
+        return Err(Error::argument(format!("{size}: 0, there must be one at least")));
     }
     Ok(Memory { data, count })
 }
@@ -175,9 +176,9 @@ unsafe fn expose(
 ///
 /// Lets others read and set a real number of the job's, by requests that are served at ready points only. Any thread.
 ///
-/// `variable` must stay valid until park_unexpose or park_handler_free. `min` and `max` limit what can be set; -INFINITY and
-/// INFINITY for no limit. PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, `variable` NULL or not aligned, limits
-/// that are NaN or no range.
+/// `variable` must stay valid until park_unexpose or park_handler_free. `min` and `max` limit what can be set;
+/// -INFINITY and INFINITY for no limit. PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, `variable`
+/// NULL or not aligned, limits that are NaN or no range.
 #[no_mangle]
 pub unsafe extern "C" fn park_expose_f64(
     job: *mut park_handler,
@@ -186,7 +187,7 @@ pub unsafe extern "C" fn park_expose_f64(
     min: f64,
     max: f64,
 ) -> c_int {
-    let place = memory(variable, 1, "variable").map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
+    let place = memory(variable, 1, ("variable", "count")).map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
     // SAFETY: the caller's promise.
     unsafe { expose(job, name, Kind::F64, place, real_limits(min, max)) }
 }
@@ -200,7 +201,7 @@ pub unsafe extern "C" fn park_expose_i64(
     min: i64,
     max: i64,
 ) -> c_int {
-    let place = memory(variable, 1, "variable").map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
+    let place = memory(variable, 1, ("variable", "count")).map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
     // SAFETY: the caller's promise.
     unsafe { expose(job, name, Kind::I64, place, integer_limits(min, max)) }
 }
@@ -209,7 +210,7 @@ pub unsafe extern "C" fn park_expose_i64(
 /// park_expose_f64.
 #[no_mangle]
 pub unsafe extern "C" fn park_expose_bool(job: *mut park_handler, name: *const c_char, variable: *mut c_int) -> c_int {
-    let place = memory(variable, 1, "variable").map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
+    let place = memory(variable, 1, ("variable", "count")).map(|memory| (Box::new(memory) as Box<dyn Place>, 1));
     // SAFETY: the caller's promise.
     unsafe { expose(job, name, Kind::Bool, place, Ok(Limits::None)) }
 }
@@ -223,7 +224,7 @@ pub unsafe extern "C" fn park_expose_text(
     buffer: *mut c_char,
     capacity: i64,
 ) -> c_int {
-    let place = memory(buffer.cast::<u8>(), capacity, "buffer").map(|memory| {
+    let place = memory(buffer.cast::<u8>(), capacity, ("buffer", "capacity")).map(|memory| {
         let count = memory.count;
         (Box::new(memory) as Box<dyn Place>, count)
     });
@@ -242,7 +243,7 @@ pub unsafe extern "C" fn park_expose_f64s(
     min: f64,
     max: f64,
 ) -> c_int {
-    let place = memory(array, count, "array").map(|memory| {
+    let place = memory(array, count, ("array", "count")).map(|memory| {
         let count = memory.count;
         (Box::new(Array(memory)) as Box<dyn Place>, count)
     });
@@ -250,8 +251,8 @@ pub unsafe extern "C" fn park_expose_f64s(
     unsafe { expose(job, name, Kind::F64s, place, real_limits(min, max)) }
 }
 
-/// Exposes an array of `count` integers, as park_expose_f64s does for real numbers. Any thread. Lifetime and statuses as in
-/// park_expose_f64s.
+/// Exposes an array of `count` integers, as park_expose_f64s does for real numbers. Any thread. Lifetime and statuses
+/// as in park_expose_f64s.
 #[no_mangle]
 pub unsafe extern "C" fn park_expose_i64s(
     job: *mut park_handler,
@@ -261,7 +262,7 @@ pub unsafe extern "C" fn park_expose_i64s(
     min: i64,
     max: i64,
 ) -> c_int {
-    let place = memory(array, count, "array").map(|memory| {
+    let place = memory(array, count, ("array", "count")).map(|memory| {
         let count = memory.count;
         (Box::new(Array(memory)) as Box<dyn Place>, count)
     });
@@ -279,8 +280,8 @@ pub unsafe extern "C" fn park_unexpose(job: *mut park_handler, name: *const c_ch
     })
 }
 
-/// Marks a variable as read-only (`read_only` nonzero) or not: requests to set it are refused. Any thread. PARK_UNKNOWN: no
-/// such variable. PARK_INVALID_ARGUMENT: `name`.
+/// Marks a variable as read-only (`read_only` nonzero) or not: requests to set it are refused. Any thread.
+/// PARK_UNKNOWN: no such variable. PARK_INVALID_ARGUMENT: `name`.
 #[no_mangle]
 pub unsafe extern "C" fn park_variable_read_only(
     job: *mut park_handler,
@@ -294,8 +295,8 @@ pub unsafe extern "C" fn park_variable_read_only(
     })
 }
 
-/// Says what a variable is: its units and a sentence; both are copied, NULL leaves one as it is. Any thread. PARK_UNKNOWN: no
-/// such variable. PARK_INVALID_ARGUMENT: `name`, or a text that is not UTF-8.
+/// Says what a variable is: its units and a sentence; both are copied, NULL leaves one as it is. Any thread.
+/// PARK_UNKNOWN: no such variable. PARK_INVALID_ARGUMENT: `name`, or a text that is not UTF-8.
 #[no_mangle]
 pub unsafe extern "C" fn park_variable_describe(
     job: *mut park_handler,
@@ -348,9 +349,9 @@ pub extern "C" fn park_variable_count(job: *mut park_handler) -> i64 {
     with_handler(job, |handler| Ok(handler.variables().count() as i64))
 }
 
-/// The name of the variable at `index`, from 0 on in the order in which they were exposed, as text out: returns its length
-/// without the NUL, writes at most `length` bytes with the NUL. Any thread. PARK_UNKNOWN: there is none at `index`.
-/// PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
+/// The name of the variable at `index`, from 0 on in the order in which they were exposed, as text out: returns its
+/// length without the NUL, writes at most `length` bytes with the NUL. Any thread. PARK_UNKNOWN: there is none at
+/// `index`. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
 #[no_mangle]
 pub unsafe extern "C" fn park_variable_name(
     job: *mut park_handler,
@@ -366,9 +367,9 @@ pub unsafe extern "C" fn park_variable_name(
     })
 }
 
-/// Fills a message of the caller's with what is known of a variable: "type" (PARK_F64, ...), "count" (elements; bytes of a
-/// text's buffer), "min" and "max" where it has limits, "read_only", "units", "description". Any thread. PARK_UNKNOWN: no
-/// such variable. PARK_INVALID_ARGUMENT: `name`. PARK_INVALID_HANDLE also for `out_info`.
+/// Fills a message of the caller's with what is known of a variable: "type" (PARK_F64, ...), "count" (elements; bytes
+/// of a text's buffer), "min" and "max" where it has limits, "read_only", "units", "description". Any thread.
+/// PARK_UNKNOWN: no such variable. PARK_INVALID_ARGUMENT: `name`. PARK_INVALID_HANDLE also for `out_info`.
 #[no_mangle]
 pub unsafe extern "C" fn park_variable_info(
     job: *mut park_handler,
