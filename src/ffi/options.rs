@@ -117,6 +117,8 @@ pub extern "C" fn park_options_set(options: *mut park_options, which: c_int, val
             PARK_OPTION_CHECK => options.check = flag()?,
             PARK_OPTION_SPIN => options.spin = Some(Duration::from_micros(count()?.into())),
             PARK_OPTION_CHECKPOINTS => options.checkpoints = flag()?,
+            PARK_OPTION_IN_FLIGHT => options.in_flight = Some(count()?).filter(|&count| count > 0),
+            PARK_OPTION_AS_COMPLETED => options.as_completed = flag()?,
             _ => return Err(Error::argument(format!("which: {which} is no option"))),
         }
         Ok(())
