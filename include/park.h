@@ -70,6 +70,11 @@ extern "C" {
 #define PARK_NOT_RUN 5
 
 /**
+ * Status that a source returns when it has no more items, and park_imap_next when all results were taken.
+ */
+#define PARK_END 6
+
+/**
  * Status: the handle is NULL, freed, or not one of park's. Every function that takes a handle can return it.
  */
 #define PARK_INVALID_HANDLE -1
@@ -447,6 +452,16 @@ extern "C" {
 #define PARK_OPTION_CHECKPOINTS 8
 
 /**
+ * Option of imaps: how many items may be fetched from the source and not taken as results. 1024 is the default.
+ */
+#define PARK_OPTION_IN_FLIGHT 9
+
+/**
+ * Option of imaps: 1 hands results out as they are completed; 0, the default, in the order of the items.
+ */
+#define PARK_OPTION_AS_COMPLETED 10
+
+/**
  * Items of the last map that were never begun.
  */
 #define PARK_ITEMS_LEFT 1
@@ -487,6 +502,11 @@ typedef struct park_event park_event;
 typedef struct park_handler park_handler;
 
 /**
+ * An imap: items that are on their way through a function. Made by park_imap_new, freed by park_imap_free.
+ */
+typedef struct park_imap park_imap;
+
+/**
  * A message: a name, and named values. Made by park_message_new, freed by park_message_free.
  */
 typedef struct park_message park_message;
@@ -517,9 +537,10 @@ typedef void (*park_destroy_fn)(void *user);
 typedef int (*park_checkpoint_fn)(park_handler *job, int operation, void *user);
 
 /**
- * Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where
- * the array is). Called on the computation thread and on the workers, several at once. 0: done. Anything else: the
- * item failed; while the run is to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
+ * Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where the
+ * array is); or of park_imap_new, where `in` is what the source wrote and `out` has room for a result. Called on the
+ * computation thread and on the workers, several at once. 0: done. Anything else: the item failed; while the run is
+ * to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
  */
 typedef int (*park_map_fn)(park_handler *job, const void *in, void *out, int64_t index, void *user);
 
@@ -530,8 +551,8 @@ typedef int (*park_map_fn)(park_handler *job, const void *in, void *out, int64_t
 typedef int (*park_for_fn)(park_handler *job, int64_t begin, int64_t end, void *user);
 
 /**
- * Called on a thread that begins to take part in a map, before its first item. What it returns is the thread's
- * local state: park_worker_local gives it to the items. A worker may come and go several times in one map.
+ * Called on a thread that begins to take part in a map, before its first item. What it returns is the thread's local
+ * state: park_worker_local gives it to the items. A worker may come and go several times in one map.
  */
 typedef void *(*park_enter_fn)(park_handler *job, int worker, void *user);
 
@@ -572,10 +593,17 @@ typedef int (*park_improved_fn)(park_handler *job, double value, const void *sta
 typedef int (*park_progress_fn)(park_handler *job, double done, double total, double seconds_left, void *user);
 
 /**
- * Called when a client's queue is no longer empty, on whichever thread made the event: it must return soon, and
- * must not call into park. libuv's uv_async_send has this form. The result is ignored.
+ * Called when a client's queue is no longer empty, on the thread that made the event or on the service thread: it
+ * must return soon, and must not call into park. libuv's uv_async_send has this form. The result is ignored.
  */
 typedef int (*park_notify_fn)(void *user);
+
+/**
+ * Yields the item of this index of an imap: writes it to `item`, which has room for the item_bytes of park_imap_new.
+ * Called with 0, 1, 2, ... by one thread at a time, on the computation thread and on the workers. 0: there it is.
+ * PARK_END: there are no more. Anything else: the source failed, which ends the imap when all before it is taken.
+ */
+typedef int (*park_source_fn)(park_handler *job, void *item, int64_t index, void *user);
 
 /**
  * ======== Version and errors ========
@@ -1012,10 +1040,10 @@ int park_signal(park_handler *job, int signal);
  *
  * `request` is one of PARK_PAUSE to PARK_MESSAGE. `message` is copied; it may be NULL for signals and PARK_GET. A
  * message whose name has a handler by park_on_signal is served at once on the service thread; everything else at the
- * next ready point, in the order sent, also while paused. PARK_PAUSE and PARK_RESUME are answered when the loop has halted, or
- * goes on. Deltas in a PARK_SET apply at once; variables at the ready
- * point; when something is refused, none of them. `out_reply`, unless NULL, is a message of the caller's: it is
- * emptied and filled with the reply's values, on a refusal with the text "reason".
+ * next ready point, in the order sent, also while paused. PARK_PAUSE and PARK_RESUME are answered when the loop has
+ * halted, or goes on. Deltas in a PARK_SET apply at once; variables at the ready point; when something is refused,
+ * none of them. `out_reply`, unless NULL, is a message of the caller's: it is emptied and filled with the reply's
+ * values, on a refusal with the text "reason".
  *
  * PARK_OK: done. PARK_REFUSED: by a limit, a read-only mark, a check, a method or a handler. PARK_UNKNOWN: no such
  * variable, method or handler. PARK_WRONG_TYPE: of a value. PARK_EXPIRED: the job ended first, or was freed.
@@ -1024,11 +1052,7 @@ int park_signal(park_handler *job, int signal);
  * would wait for itself. PARK_INVALID_ARGUMENT: `request`, `timeout`, a message that is missing, empty or without
  * name.
  */
-int park_ask(park_handler *job,
-             int request,
-             const park_message *message,
-             double timeout,
-             park_message *out_reply);
+int park_ask(park_handler *job, int request, const park_message *message, double timeout, park_message *out_reply);
 
 /**
  * Sends a request as park_ask does, returns at once, and hands the one reply to `fn` on the service thread (while the
@@ -1265,7 +1289,8 @@ int park_client_limit(park_client *client, int64_t events, int64_t bytes);
 int park_client_fd(park_client *client);
 
 /**
- * Calls `fn` whenever the client's queue is no longer empty, on whichever thread made the event, and once more when
+ * Calls `fn` whenever the client's queue is no longer empty, on the thread that made the event (on the service
+ * thread when several clients are to be told), and once more when
  * the client is cut off or the handler freed; at once when something waits already. Calls are not counted: empty the
  * queue in a loop. It replaces the one before. Any thread. PARK_INVALID_ARGUMENT: `fn` is NULL.
  */
@@ -1479,6 +1504,112 @@ int64_t park_message_key(const park_message *message, int64_t index, char *buffe
  * key. PARK_INVALID_ARGUMENT: `key`.
  */
 int park_message_type(const park_message *message, const char *key);
+
+/**
+ * ======== Imaps ========
+ *
+ * Makes an imap: items that a source yields go through `fn`, on this thread and on the job's workers at once, and
+ * their results are taken one by one by park_imap_next. Nothing is fetched before the first of these calls, and never
+ * more than PARK_OPTION_IN_FLIGHT items (1024) that were not taken as results, so a source without end runs in
+ * constant memory.
+ *
+ * `source(job, item, index, source_user)` writes an item of `item_bytes` bytes; it is called by one thread at a time,
+ * but by any that takes part. `fn(job, item, result, index, user)` reads it and writes a result of `result_bytes`
+ * bytes; what is in there before is of no meaning. Items and results lie one behind the other at addresses like those
+ * of an array that begins at a multiple of 64. Either size may be 0. `options` NULL is the defaults; its array of
+ * statuses and its checking mode are not for imaps.
+ *
+ * `fn`, `user`, `source`, `source_user` are used until park_imap_free returns. What may be called inside them,
+ * threads, floating-point environment and Fortran's rules are as for park_map; so is who may call this: the
+ * computation thread outside callbacks, or inside an item of a map or of another imap of this job. The thread that
+ * makes the imap is the one that takes the results.
+ *
+ * Returns NULL on error, and park_last_error(job, ...) says why: `fn` or `source` NULL, a size that is negative or
+ * more than memory can hold, `options` not a live handle, nothing attached or started, the wrong thread, a callback.
+ */
+park_imap *park_imap_new(park_handler *job,
+                         park_options *options,
+                         park_map_fn fn,
+                         void *user,
+                         park_source_fn source,
+                         void *source_user,
+                         int64_t item_bytes,
+                         int64_t result_bytes);
+
+/**
+ * As park_imap_new, of an array: item i is at `in` + i `in_stride`, for i below `n`. `fn` reads it in its place, so
+ * the array must stay until park_imap_free returns. `in` may be NULL, then `fn` gets NULL and has the index alone.
+ *
+ * NULL on error as there; also a negative `n` or `in_stride`, or an array that no memory can hold.
+ */
+park_imap *park_imap_array(park_handler *job,
+                           park_options *options,
+                           park_map_fn fn,
+                           void *user,
+                           const void *in,
+                           int64_t in_stride,
+                           int64_t n,
+                           int64_t result_bytes);
+
+/**
+ * Takes the next result: copies it to `out_result`, which has room for the result_bytes of the imap, and writes the
+ * item's index and what `fn` returned for it. Each output may be NULL. On the thread that made the imap, outside
+ * callbacks of the imap.
+ *
+ * Results come in the order of the items, or as they are completed with PARK_OPTION_AS_COMPLETED. While none is there
+ * this thread runs items itself: so the first result does not wait for another thread, and short items are not worth
+ * one. It waits at most `timeout` seconds (0: not at all, PARK_FOREVER: without end), and then begins no item that
+ * would take longer, by what items took so far: it can be late by one item. With 0 it runs none, unless there is no
+ * other thread to run them.
+ *
+ * It is a ready point, as park_ready: it halts while the job is paused, and serves requests while no worker is inside
+ * an item. It costs some 6 ns when a result is there; time is not looked at.
+ *
+ * PARK_OK: there is a result. PARK_END: there are no more. PARK_ABORTED, PARK_STOPPED: the run is to end;
+ * park_imap_rest has what is left. PARK_FAILED: an item failed, and *out_index and *out_status tell which and how (in
+ * order, all before it were taken); or the source did, and they tell which item is missing and its code; or with
+ * PARK_OPTION_GO_ON, at the end, at least one did. Each of these stays: it is returned again. PARK_TIMEOUT: there is
+ * none yet. PARK_CLOSED: another thread has freed the imap, or the handler was freed. PARK_WRONG_THREAD,
+ * PARK_REENTRANT, PARK_NOT_RUNNING: not from here. PARK_INVALID_ARGUMENT: `timeout`.
+ */
+int park_imap_next(park_imap *imap, double timeout, void *out_result, int64_t *out_index, int *out_status);
+
+/**
+ * As park_imap_next, several at once: waits for one result, then takes what is there, at most `most` results, into
+ * arrays, of which each may be NULL. *out_count is how many they are; it is 0 unless the status is PARK_OK.
+ *
+ * Statuses as there; PARK_INVALID_ARGUMENT also for a `most` below 1, or an `out_count` that is NULL or not aligned.
+ */
+int park_imap_take(park_imap *imap,
+                   double timeout,
+                   int64_t most,
+                   int64_t *out_count,
+                   void *out_results,
+                   int64_t *out_indices,
+                   int *out_statuses);
+
+/**
+ * After park_imap_next has said that the imap ended early: what was fetched from the source, and not taken, one by
+ * one in the order of the items. *out_status is 0 and *out_result the result when the item is done; PARK_NOT_RUN when
+ * it was never begun; else what `fn` returned. So every item that the source yielded is told exactly once. Each
+ * output may be NULL. The first call waits for items that run. On the thread that made the imap.
+ *
+ * PARK_OK: there is one. PARK_END: there are no more. PARK_BUSY: the imap has not ended. PARK_WRONG_THREAD,
+ * PARK_REENTRANT: not from here.
+ */
+int park_imap_rest(park_imap *imap, void *out_result, int64_t *out_index, int *out_status);
+
+/**
+ * Frees an imap, at whatever point it is. NULL does nothing and is PARK_OK. Any thread, but not from inside `fn`, the
+ * source or a hook of this imap.
+ *
+ * No item is begun any more; it waits for those that run, so the caller must not hold a lock that they need. When it
+ * returns, the imap's functions and their data are not used again. Another thread that waits in park_imap_next gets
+ * PARK_CLOSED. An imap that outlives its run, or its handler, must be freed all the same.
+ *
+ * PARK_REENTRANT: from inside a function of this imap; it is as it was.
+ */
+int park_imap_free(park_imap *imap);
 
 #ifdef __cplusplus
 }

@@ -21,6 +21,7 @@
 
 use super::status::Status;
 use super::sync::{AtomicU64, Futex, Ordering};
+use std::time::Instant;
 
 /// Set in the attention word while a ready point has something to do.
 pub(crate) const ATTENTION: u64 = 1 << 62;
@@ -208,6 +209,11 @@ impl Attention<'_> {
     /// Sleeps until the control word is no longer `seen`, which [`Attention::watch`] returned. May return early.
     pub(crate) fn sleep(&self, seen: u32) {
         self.control.wait(seen, None);
+    }
+
+    /// As [`Attention::sleep`], at most until the deadline.
+    pub(crate) fn sleep_until(&self, seen: u32, deadline: Option<Instant>) {
+        self.control.wait(seen, deadline.map(|at| at.saturating_duration_since(Instant::now())));
     }
 }
 

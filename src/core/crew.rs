@@ -21,6 +21,7 @@ use super::status::{Error, Result, Status};
 use super::sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering};
 use super::tally::Tally;
 use super::work::{Attend, Work};
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,12 +32,22 @@ pub(crate) const DEFAULT_SPIN: Duration = Duration::from_micros(50);
 /// How long the caller looks out for the last items of others before it sleeps.
 const TAIL_SPIN: Duration = Duration::from_micros(50);
 
+/// What a worker can be called to for a while, and leaves when it is wanted elsewhere: an imap.
+pub(crate) trait Help: Send + Sync {
+    /// Takes part, on the worker with this index, until there is nothing to do or [`Crew::wants_workers`].
+    fn help(&self, crew: &Arc<Crew>, index: u32);
+}
+
 pub(crate) struct Crew {
     handle: u64,
     attention: Attention<'static>,
     size: u32,
     stack_bytes: usize,
     board: Mutex<Vec<Arc<Work>>>,
+    /// How many maps are on the board.
+    maps: AtomicU32,
+    /// Calls that no worker has answered.
+    calls: Mutex<VecDeque<Arc<dyn Help>>>,
     alarm: Alarm,
     pub(super) rhythm: Rhythm,
     /// Workers that look for work, awake.
@@ -61,6 +72,8 @@ impl Crew {
             size,
             stack_bytes: handler.stack_bytes(),
             board: Mutex::new(Vec::new()),
+            maps: AtomicU32::new(0),
+            calls: Mutex::new(VecDeque::new()),
             alarm: Alarm::new(),
             rhythm: Rhythm::new(),
             looking: AtomicU32::new(0),
@@ -108,7 +121,7 @@ impl Crew {
     }
 
     /// Lets the threads end, and waits for it. No map is going on.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(self: &Arc<Self>) {
         self.closing.store(true, Ordering::Release);
         self.alarm.announce();
         self.alarm.wake(u32::MAX);
@@ -117,6 +130,9 @@ impl Crew {
             // A panic in it was reported already.
             let _ = thread.join();
         }
+        // They leave at once; whoever called must know that nobody comes.
+        let calls = std::mem::take(&mut *self.calls.lock());
+        calls.into_iter().for_each(|call| call.help(self, 0));
     }
 
     // The board.
@@ -129,6 +145,7 @@ impl Crew {
     /// Asks for help with a map.
     pub(super) fn publish(&self, work: &Arc<Work>) {
         self.board.lock().push(work.clone());
+        self.maps.fetch_add(1, Ordering::Relaxed);
         self.announce();
         self.wake_one();
     }
@@ -157,6 +174,7 @@ impl Crew {
             return false;
         }
         board.retain(|other| !Arc::ptr_eq(other, work));
+        self.maps.fetch_sub(1, Ordering::Relaxed);
         true
     }
 
@@ -174,9 +192,38 @@ impl Crew {
         None
     }
 
+    // Calls.
+
+    /// Some worker that has nothing to do will help. Does not wait.
+    pub(super) fn call(&self, help: Arc<dyn Help>) {
+        self.calls.lock().push_back(help);
+        self.announce();
+        self.wake_one();
+    }
+
+    /// Answers a call. The worker counts itself in before anybody can find that it has taken the call.
+    fn answer(&self) -> Option<Arc<dyn Help>> {
+        let mut calls = self.calls.lock();
+        let call = calls.pop_front()?;
+        // SeqCst: see above.
+        self.moving.fetch_add(1, Ordering::SeqCst);
+        Some(call)
+    }
+
+    /// Whether those who answered a call are to leave it: a map's caller waits for help, or nobody is to be inside an item.
+    pub(super) fn wants_workers(&self) -> bool {
+        self.maps.load(Ordering::Relaxed) > 0 || self.is_held() || self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Whether no worker does anything, nor will before it is asked.
+    pub(super) fn is_idle(&self) -> bool {
+        let calls = self.calls.lock();
+        calls.is_empty() && self.stands_still()
+    }
+
     // Workers.
 
-    fn work(&self, index: u32) {
+    fn work(self: &Arc<Self>, index: u32) {
         crate::sys::sleep_precisely();
         let _seat = seat::take(Seat { handle: self.handle, depth: 0, index, local: 0 });
         let mut has_helped = false;
@@ -185,6 +232,13 @@ impl Crew {
             if let Some(work) = self.find(0) {
                 self.help(work, index);
                 has_helped = true;
+                continue;
+            }
+            if let Some(call) = self.answer() {
+                let help = std::panic::AssertUnwindSafe(|| call.help(self, index));
+                let helped = std::panic::catch_unwind(help);
+                drop((helped, call));
+                self.stop_moving();
                 continue;
             }
             // Closing is announced, too.

@@ -188,6 +188,14 @@ impl Handler {
         call()
     }
 
+    /// The calling thread runs items of an imap until the mark is dropped: if it is the computation thread, it is inside a
+    /// callback.
+    pub(super) fn enter_callback(self: &Arc<Self>) -> CallbackMark {
+        // Relaxed: only the computation thread reads it.
+        let here = self.is_computing_here() && !self.in_callback.swap(true, Ordering::Relaxed);
+        CallbackMark(here.then(|| self.clone()))
+    }
+
     /// A callback returned nonzero.
     pub(super) fn stop_from_callback(&self) {
         self.attention().signal(Signal::Stop);
@@ -382,6 +390,17 @@ impl Handler {
             JobState::Paused
         } else {
             JobState::Running
+        }
+    }
+}
+
+/// See [`Handler::enter_callback`].
+pub(super) struct CallbackMark(Option<Arc<Handler>>);
+
+impl Drop for CallbackMark {
+    fn drop(&mut self) {
+        if let Some(handler) = &self.0 {
+            handler.in_callback.store(false, Ordering::Relaxed);
         }
     }
 }

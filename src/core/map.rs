@@ -38,6 +38,10 @@ pub(crate) struct Options {
     pub(crate) checkpoints: bool,
     pub(crate) check: bool,
     pub(crate) spin: Option<Duration>,
+    /// How many items of an imap may be fetched and not taken.
+    pub(crate) in_flight: Option<u32>,
+    /// Results of an imap come as they are completed.
+    pub(crate) as_completed: bool,
     /// The crew takes part however little there is to do.
     pub(crate) always_shared: bool,
 }
@@ -202,11 +206,11 @@ impl Handler {
         self.maps.record.lock().0[Fate::Differs as usize - 1] = spans;
     }
 
-    fn crew(&self, may_replace: bool) -> Arc<Crew> {
+    pub(super) fn crew(&self, may_replace: bool) -> Arc<Crew> {
         let mut place = self.maps.crew.lock();
         let size = self.maps.size();
         if let Some(crew) = &*place {
-            if !may_replace || crew.is_like(size, self.stack_bytes()) {
+            if !may_replace || crew.is_like(size, self.stack_bytes()) || !crew.is_idle() {
                 return crew.clone();
             }
             crew.close();
@@ -230,6 +234,24 @@ impl Handler {
         let crew = self.maps.active_crew();
         let _held = crew.as_ref().map(|crew| crew.hold());
         serve()
+    }
+
+    /// Refuses a thread that may not call a map now.
+    pub(crate) fn check_may_map(&self) -> Result<()> {
+        if seat::is_in_item_of(self.handle()) {
+            return Ok(());
+        }
+        self.check_computing_outside_callbacks()
+    }
+
+    /// A ready point outside maps while workers may be inside items of an imap: they stand still where they must.
+    pub(super) fn ready_beside_workers(&self) -> Result<Status> {
+        // Relaxed: only the computation thread reads it.
+        self.check_computing_outside_callbacks()?;
+        self.maps.active.store(true, Ordering::Relaxed);
+        let verdict = self.attend();
+        self.maps.active.store(false, Ordering::Relaxed);
+        Ok(verdict)
     }
 
     /// Why a map must end early, if it must.

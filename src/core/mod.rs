@@ -14,6 +14,7 @@
 //! | `timer` | the deltas, and when each is due |
 //! | `inbox` | requests that wait for a ready point |
 //! | `event`, `client`, `hub` | what flows out, to whom, and the best so far |
+//! | `stream`, `turn`, `desk` | what an imap runs; whose turn it is; where blocks of items are handed over |
 //! | `table` | the static table of attention words: handles, checked in one compare |
 //! | `estimate` | the time that is left |
 //! | `variable` | exposed variables |
@@ -23,8 +24,9 @@
 //! | `rhythm`, `crew` | when the next map will come; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
+//! | `imap`, `taker` | an imap, and the one who takes its results |
 //!
-//! What threads do to each other is all on the floors up to `hub`; `models.rs` runs them under loom and shuttle.
+//! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
 #![forbid(unsafe_code)]
 #![cfg_attr(model, allow(dead_code))]
 
@@ -44,6 +46,9 @@ pub(crate) mod inbox;
 pub(crate) mod event;
 pub(crate) mod client;
 pub(crate) mod hub;
+pub(crate) mod stream;
+pub(crate) mod turn;
+pub(crate) mod desk;
 
 #[cfg(all(test, loom))]
 #[path = "models.rs"]
@@ -83,3 +88,7 @@ pub(crate) mod ready;
 pub(crate) mod request;
 #[cfg(not(model))]
 pub(crate) mod map;
+#[cfg(not(model))]
+pub(crate) mod imap;
+#[cfg(not(model))]
+pub(crate) mod taker;

@@ -7,6 +7,7 @@
 use super::attention::{Attention, Signal, ABORT, CHECKPOINT, HALTED, LEVELS, MAIL};
 use super::bell::Bell;
 use super::client::{Client, Next, Place};
+use super::desk::{Desk, Found, Leave, Source};
 use super::event::{Event, Kind, ALL_KINDS};
 use super::hub::{Hub, ToTell};
 use super::inbox::{Ask, Inbox, Request};
@@ -15,7 +16,9 @@ use super::message::Message;
 use super::point::{self, Computation};
 use super::reply::{pair, Awaiter};
 use super::status::Status;
+use super::stream::Block;
 use super::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Futex, Mutex, Ordering};
+use super::turn::Turn;
 use std::time::Instant;
 
 #[cfg(loom)]
@@ -635,5 +638,130 @@ fn the_requests_of_a_thread_keep_their_order() {
             let own: Vec<_> = order.iter().filter(|entry| entry.0 == thread).map(|entry| entry.1).collect();
             assert_eq!(own, [0, 1]);
         }
+    });
+}
+
+// ---- imaps: the desk and the turn --------------------------------------------------------------------
+
+fn desk(bound: usize, ordered: bool) -> Arc<Desk<u64>> {
+    let (word, control) = (Box::leak(Box::new(AtomicU64::new(0))), Box::leak(Box::new(Futex::new(0))));
+    Arc::new(Desk::new(bound, ordered, Attention { word, control }))
+}
+
+fn fetch(desk: &Desk<u64>, first: u64) -> Box<Block<u64>> {
+    assert!(matches!(desk.reserve(1, u64::MAX), Leave::Fetch(_, 1)));
+    Box::new(Block { first, count: 1, statuses: Vec::new(), is_cut: false, room: first })
+}
+
+fn run(mut block: Box<Block<u64>>) -> Box<Block<u64>> {
+    block.statuses.push(0);
+    block
+}
+
+fn take(desk: &Desk<u64>, limit: u64) -> Option<Box<Block<u64>>> {
+    loop {
+        match desk.take(None, limit) {
+            Found::Done(block) => return Some(block),
+            Found::Broken(block) => return Some(run(block)),
+            Found::Nothing => desk.sleep(limit, None, |_| false),
+            Found::Over | Found::Closed => return None,
+        }
+    }
+}
+
+/// Two threads hand over, the taker sleeps in between: a lost wake-up is a deadlock, and loom says so.
+#[test]
+fn what_is_laid_down_is_taken() {
+    for ordered in [false, true] {
+        explore(move || {
+            let desk = desk(2, ordered);
+            let workers = [0, 1].map(|index| {
+                let block = fetch(&desk, index);
+                let desk = desk.clone();
+                thread::spawn(move || desk.lay(run(block)))
+            });
+            let mut taken = [0, 1].map(|_| take(&desk, u64::MAX).unwrap().first);
+            if !ordered {
+                taken.sort();
+            }
+            assert_eq!(taken, [0, 1]);
+            workers.into_iter().for_each(|worker| worker.join().unwrap());
+        });
+    }
+}
+
+/// A block that is broken off, and the end of the source, are news too.
+#[test]
+fn what_is_broken_off_is_continued_and_the_end_is_heard() {
+    explore(|| {
+        let desk = desk(2, true);
+        let block = fetch(&desk, 0);
+        let worker = {
+            let desk = desk.clone();
+            thread::spawn(move || {
+                desk.lay(block);
+                assert!(matches!(desk.reserve(1, 0), Leave::NotNow));
+                desk.give_back(0, Source::Ended, None);
+            })
+        };
+        let block = take(&desk, u64::MAX).unwrap();
+        desk.lay(block);
+        let block = take(&desk, u64::MAX).unwrap();
+        match desk.take(Some(block), u64::MAX) {
+            Found::Over => {}
+            Found::Nothing => {
+                desk.sleep(u64::MAX, None, |_| false);
+                assert!(take(&desk, u64::MAX).is_none());
+            }
+            _ => panic!("there is nothing more"),
+        }
+        worker.join().unwrap();
+    });
+}
+
+/// Who closes waits for those inside, and wakes the taker.
+#[test]
+fn a_close_waits_and_wakes() {
+    explore(|| {
+        let desk = desk(2, true);
+        let inside = Arc::new(AtomicU64::new(0));
+        let worker = {
+            let (desk, inside) = (desk.clone(), inside.clone());
+            thread::spawn(move || {
+                if desk.enter() {
+                    inside.store(1, Ordering::Relaxed);
+                    inside.store(0, Ordering::Relaxed);
+                    desk.leave();
+                }
+            })
+        };
+        let closer = {
+            let (desk, inside) = (desk.clone(), inside.clone());
+            thread::spawn(move || {
+                desk.close();
+                desk.wait_until_left(false);
+                assert_eq!(inside.load(Ordering::Relaxed), 0);
+            })
+        };
+        assert!(take(&desk, u64::MAX).is_none());
+        worker.join().unwrap();
+        closer.join().unwrap();
+    });
+}
+
+/// The taker sleeps because another is at the source, who lays nothing down: it must be woken when that one leaves.
+#[test]
+fn nobody_starves_beside_a_free_turn() {
+    explore(|| {
+        let shared = Arc::new((desk(2, true), Turn::new(0)));
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || shared.1.try_use(|uses| *uses += 1, || shared.0.nudge()))
+        };
+        while shared.1.try_use(|uses| *uses += 1, || ()).is_none() {
+            assert!(matches!(shared.0.take(None, u64::MAX), Found::Nothing));
+            shared.0.sleep(u64::MAX, None, |_| !shared.1.starve());
+        }
+        other.join().unwrap();
     });
 }

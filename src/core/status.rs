@@ -12,6 +12,7 @@ pub(crate) enum Status {
     NoCheckpoint = 3,
     Delay = 4,
     NotRun = 5,
+    End = 6,
     InvalidHandle = -1,
     InvalidArgument = -2,
     WrongThread = -3,
@@ -36,13 +37,14 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    pub(crate) const ALL: [Status; 27] = [
+    pub(crate) const ALL: [Status; 28] = [
         Status::Ok,
         Status::Aborted,
         Status::Stopped,
         Status::NoCheckpoint,
         Status::Delay,
         Status::NotRun,
+        Status::End,
         Status::InvalidHandle,
         Status::InvalidArgument,
         Status::WrongThread,
@@ -80,6 +82,7 @@ impl Status {
             Status::NoCheckpoint => c"there is no checkpoint to restore",
             Status::Delay => c"left to the next ready point",
             Status::NotRun => c"this item was never begun",
+            Status::End => c"there are no more",
             Status::InvalidHandle => c"the handle is NULL, freed or not one of park's",
             Status::InvalidArgument => c"an argument is not valid",
             Status::WrongThread => c"not on this thread",

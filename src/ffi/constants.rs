@@ -24,6 +24,8 @@ pub const PARK_NO_CHECKPOINT: c_int = 3;
 pub const PARK_DELAY: c_int = 4;
 /// Status of an item that was never begun, in the array of park_options_statuses.
 pub const PARK_NOT_RUN: c_int = 5;
+/// Status that a source returns when it has no more items, and park_imap_next when all results were taken.
+pub const PARK_END: c_int = 6;
 /// Status: the handle is NULL, freed, or not one of park's. Every function that takes a handle can return it.
 pub const PARK_INVALID_HANDLE: c_int = -1;
 /// Status: an argument is not valid; park_last_error names it.
@@ -186,6 +188,10 @@ pub const PARK_OPTION_SPIN: c_int = 7;
 /// Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved
 /// in the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.
 pub const PARK_OPTION_CHECKPOINTS: c_int = 8;
+/// Option of imaps: how many items may be fetched from the source and not taken as results. 1024 is the default.
+pub const PARK_OPTION_IN_FLIGHT: c_int = 9;
+/// Option of imaps: 1 hands results out as they are completed; 0, the default, in the order of the items.
+pub const PARK_OPTION_AS_COMPLETED: c_int = 10;
 
 /// Items of the last map that were never begun.
 pub const PARK_ITEMS_LEFT: c_int = 1;
@@ -281,8 +287,8 @@ pub type park_reply_fn = Option<
     unsafe extern "C-unwind" fn(job: *mut park_handler, status: c_int, reply: *const park_message, user: *mut c_void),
 >;
 
-/// Called when a client's queue is no longer empty, on whichever thread made the event: it must return soon, and
-/// must not call into park. libuv's uv_async_send has this form. The result is ignored.
+/// Called when a client's queue is no longer empty, on the thread that made the event or on the service thread: it
+/// must return soon, and must not call into park. libuv's uv_async_send has this form. The result is ignored.
 pub type park_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void) -> c_int>;
 
 /// Options of maps. Made by park_options_new, freed by park_options_free.
@@ -290,9 +296,10 @@ pub struct park_options {
     _private: [u8; 0],
 }
 
-/// Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where
-/// the array is). Called on the computation thread and on the workers, several at once. 0: done. Anything else: the
-/// item failed; while the run is to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
+/// Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where the
+/// array is); or of park_imap_new, where `in` is what the source wrote and `out` has room for a result. Called on the
+/// computation thread and on the workers, several at once. 0: done. Anything else: the item failed; while the run is
+/// to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
 pub type park_map_fn = Option<
     unsafe extern "C-unwind" fn(
         job: *mut park_handler,
@@ -308,8 +315,20 @@ pub type park_map_fn = Option<
 pub type park_for_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, begin: i64, end: i64, user: *mut c_void) -> c_int>;
 
-/// Called on a thread that begins to take part in a map, before its first item. What it returns is the thread's
-/// local state: park_worker_local gives it to the items. A worker may come and go several times in one map.
+/// An imap: items that are on their way through a function. Made by park_imap_new, freed by park_imap_free.
+pub struct park_imap {
+    _private: [u8; 0],
+}
+
+/// Yields the item of this index of an imap: writes it to `item`, which has room for the item_bytes of park_imap_new.
+/// Called with 0, 1, 2, ... by one thread at a time, on the computation thread and on the workers. 0: there it is.
+/// PARK_END: there are no more. Anything else: the source failed, which ends the imap when all before it is taken.
+pub type park_source_fn = Option<
+    unsafe extern "C-unwind" fn(job: *mut park_handler, item: *mut c_void, index: i64, user: *mut c_void) -> c_int,
+>;
+
+/// Called on a thread that begins to take part in a map, before its first item. What it returns is the thread's local
+/// state: park_worker_local gives it to the items. A worker may come and go several times in one map.
 pub type park_enter_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, worker: c_int, user: *mut c_void) -> *mut c_void>;
 

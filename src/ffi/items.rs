@@ -28,17 +28,30 @@ pub(super) struct Common {
     pub(super) statuses: *mut c_int,
 }
 
+impl Hooks {
+    /// A thread begins to take part; returns its local state.
+    pub(super) fn begin(&self, job: *mut park_handler, index: u32) -> usize {
+        let Some(enter) = self.enter else { return 0 };
+        // SAFETY: the hook and its data are the caller's promise.
+        unsafe { enter(job, index as c_int, self.user.data()) as usize }
+    }
+
+    pub(super) fn end(&self, job: *mut park_handler, index: u32, local: usize) {
+        let Some(leave) = self.leave else { return };
+        // SAFETY: as in `begin`; `local` is what that returned.
+        unsafe { leave(job, index as c_int, local as *mut c_void, self.user.data()) };
+    }
+}
+
 impl Common {
     fn enter(&self, index: u32) -> usize {
-        let Some((hooks, enter)) = self.hooks.as_ref().and_then(|hooks| Some((hooks, hooks.enter?))) else { return 0 };
-        // SAFETY: the hook and its data are the caller's promise.
-        unsafe { enter(self.job, index as c_int, hooks.user.data()) as usize }
+        self.hooks.as_ref().map_or(0, |hooks| hooks.begin(self.job, index))
     }
 
     fn leave(&self, index: u32, local: usize) {
-        let Some((hooks, leave)) = self.hooks.as_ref().and_then(|hooks| Some((hooks, hooks.leave?))) else { return };
-        // SAFETY: as in `enter`; `local` is what that returned.
-        unsafe { leave(self.job, index as c_int, local as *mut c_void, hooks.user.data()) };
+        if let Some(hooks) = &self.hooks {
+            hooks.end(self.job, index, local);
+        }
     }
 
     fn note(&self, begin: u64, end: u64, code: c_int) {

@@ -160,12 +160,12 @@ pub unsafe extern "C" fn park_map_items(
     })
 }
 
-fn count(n: i64) -> Result<u64> {
+pub(super) fn count(n: i64) -> Result<u64> {
     u64::try_from(n).map_err(|_| Error::argument(format!("n: {n} is negative")))
 }
 
 /// Checks an array as far as it can be; NULL has the stride 0.
-fn stride<T>(array: *const T, stride: i64, count: u64, argument: &str) -> Result<usize> {
+pub(super) fn stride<T>(array: *const T, stride: i64, count: u64, argument: &str) -> Result<usize> {
     let bytes =
         usize::try_from(stride).map_err(|_| Error::argument(format!("{argument}_stride: {stride} is negative")))?;
     if array.is_null() {

@@ -24,3 +24,4 @@ pub(crate) mod signals;
 pub(crate) mod variables;
 pub(crate) mod events;
 pub(crate) mod messages;
+pub(crate) mod imap;

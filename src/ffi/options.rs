@@ -11,6 +11,7 @@ use crate::core::map::Options;
 use crate::core::seat;
 use crate::core::status::{Error, Result};
 use crate::core::sync::Mutex;
+use crate::sys;
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,6 +118,8 @@ pub extern "C" fn park_options_set(options: *mut park_options, which: c_int, val
             PARK_OPTION_CHECK => options.check = flag()?,
             PARK_OPTION_SPIN => options.spin = Some(Duration::from_micros(count()?.into())),
             PARK_OPTION_CHECKPOINTS => options.checkpoints = flag()?,
+            PARK_OPTION_IN_FLIGHT => options.in_flight = Some(count()?).filter(|&count| count > 0),
+            PARK_OPTION_AS_COMPLETED => options.as_completed = flag()?,
             _ => return Err(Error::argument(format!("which: {which} is no option"))),
         }
         Ok(())
@@ -196,11 +199,10 @@ pub extern "C" fn park_workers(job: *mut park_handler) -> c_int {
 #[no_mangle]
 pub extern "C" fn park_worker(job: *mut park_handler) -> c_int {
     let seat = seat::current();
-    if seat.handle == job as u64 {
-        seat.index as c_int
-    } else {
-        0
+    if seat.handle == job as u64 && !job.is_null() && !sys::forked() {
+        return seat.index as c_int;
     }
+    with_handler(job, |_| Ok(0))
 }
 
 /// What the enter hook returned on the calling thread, for the map that the item belongs to. To be called inside an
@@ -208,9 +210,8 @@ pub extern "C" fn park_worker(job: *mut park_handler) -> c_int {
 #[no_mangle]
 pub extern "C" fn park_worker_local(job: *mut park_handler) -> *mut c_void {
     let seat = seat::current();
-    if seat.handle == job as u64 {
-        seat.local as *mut c_void
-    } else {
-        std::ptr::null_mut()
+    if seat.handle == job as u64 && !job.is_null() && !sys::forked() {
+        return seat.local as *mut c_void;
     }
+    with_handler(job, |_| Ok(std::ptr::null_mut()))
 }

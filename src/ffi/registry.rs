@@ -6,7 +6,7 @@ use crate::core::sync::Mutex;
 
 /// Bits 63 and 62: no address, and no handler's handle, has both.
 const MARK: u64 = 0b11 << 62;
-const TAG_SHIFT: u32 = 60;
+const TAG_SHIFT: u32 = 59;
 const GENERATION_SHIFT: u32 = 24;
 const GENERATION: u64 = (1 << (TAG_SHIFT - GENERATION_SHIFT)) - 1;
 const INDEX: u64 = (1 << GENERATION_SHIFT) - 1;
@@ -28,7 +28,7 @@ pub(super) struct Registry<T> {
 }
 
 impl<T: Clone> Registry<T> {
-    /// `tag` is one of 0 to 3 and differs between registries; `name` is for error texts.
+    /// `tag` is one of 0 to 7 and differs between registries; `name` is for error texts.
     pub(super) const fn new(name: &'static str, tag: u64) -> Registry<T> {
         Registry { name, tag, entries: Mutex::new(Entries { all: Vec::new(), free: Vec::new() }) }
     }
