@@ -1537,8 +1537,9 @@ park_imap *park_imap_new(park_handler *job,
                          int64_t result_bytes);
 
 /**
- * As park_imap_new, of an array: item i is at `in` + i `in_stride`, for i below `n`. `fn` reads it in its place, so
- * the array must stay until park_imap_free returns. `in` may be NULL, then `fn` gets NULL and has the index alone.
+ * As park_imap_new, from the same threads, of an array: item i is at `in` + i `in_stride`, for i below `n`. `fn`
+ * reads it in its place, so the array must stay until park_imap_free returns. `in` may be NULL, then `fn` gets NULL
+ * and has the index alone.
  *
  * NULL on error as there; also a negative `n` or `in_stride`, or an array that no memory can hold.
  */
@@ -1575,8 +1576,9 @@ park_imap *park_imap_array(park_handler *job,
 int park_imap_next(park_imap *imap, double timeout, void *out_result, int64_t *out_index, int *out_status);
 
 /**
- * As park_imap_next, several at once: waits for one result, then takes what is there, at most `most` results, into
- * arrays, of which each may be NULL. *out_count is how many they are; it is 0 unless the status is PARK_OK.
+ * As park_imap_next, on the same thread, several at once: waits for one result, then takes what is there, at most
+ * `most` results, into arrays, of which each may be NULL. *out_count is how many they are; it is 0 unless the status
+ * is PARK_OK.
  *
  * Statuses as there; PARK_INVALID_ARGUMENT also for a `most` below 1, or an `out_count` that is NULL or not aligned.
  */

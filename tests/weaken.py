@@ -31,7 +31,7 @@ ORDERINGS = [
      [("        self.starved.store(true, Ordering::Relaxed);\n        fence(Ordering::SeqCst);\n", "        self.starved.store(true, Ordering::Relaxed);\n")],
      "nobody_starves_beside_a_free_turn"),
     ("a nudge that shows nothing", "attention.rs",
-     [("if self.control.fetch_and(!WATCHED, Ordering::AcqRel) & WATCHED != 0 {", "if self.control.load(Ordering::Relaxed) & WATCHED != 0 && self.control.fetch_and(!WATCHED, Ordering::Relaxed) & WATCHED != 0 {")],
+     [("if self.control.fetch_and(!WATCHED, Ordering::Release) & WATCHED != 0 {", "if self.control.load(Ordering::Relaxed) & WATCHED != 0 && self.control.fetch_and(!WATCHED, Ordering::Relaxed) & WATCHED != 0 {")],
      "what_is_laid_down_is_taken"),
 ]
 
@@ -80,10 +80,10 @@ STEPS = [
      [("            state = self.0.changed.wait(state, left);", "            drop(state);\n            state = self.0.state.lock();\n            state = self.0.changed.wait(state, left);")],
      "who_waits_for_a_reply_gets_it"),
     ("answers without waking", "reply.rs", [("                    cell.changed.notify_all();\n", "")], "who_waits_for_a_reply_gets_it"),
-    ("sleeps whatever the control word has become", "point.rs", [("attention.sleep(control);", "attention.sleep(attention.control());")],
+    ("sleeps whatever the control word has become", "point.rs", [("if asked_in(word) == control && (halted", "if (halted")],
      "a_resume_ends_a_pause an_abort_ends_a_pause"),
     ("looks whether it is halted before the change", "attention.rs",
-     [("        match self.control.fetch_update", "        let halted = self.control() & HALTED != 0;\n        match self.control.fetch_update"), ("if before & HALTED != 0 {", "let _ = before;\n                if halted {")],
+     [("        match self.control.fetch_update", "        let watched = self.control.load(Ordering::Relaxed) & WATCHED != 0;\n        match self.control.fetch_update"), ("if before & WATCHED != 0 {", "let _ = before;\n                if watched {")],
      "a_resume_ends_a_pause an_abort_ends_a_pause"),
     ("halts without saying so", "point.rs", [("                attention.set_halted(true);\n", "")], "a_halted_computation_answers"),
     ("a client takes its ticket after the look", "client.rs",
