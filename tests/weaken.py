@@ -24,13 +24,15 @@ ORDERINGS = [
      "an_abort_ends_a_pause"),
     ("a halt shows nothing", "attention.rs", [("fetch_or(HALTED, Ordering::Release)", "fetch_or(HALTED, Ordering::Relaxed)")],
      "a_halted_computation_has_done_what_it_did"),
-    ("who lets a turn go looks too early who starves", "turn.rs", [("if self.starved.swap(false, Ordering::AcqRel) {", "if self.starved.load(Ordering::Relaxed) {")],
+    ("who starves shows nothing", "turn.rs", [("self.taken.fetch_or(false, Ordering::Release)", "self.taken.fetch_or(false, Ordering::Relaxed)")],
      "nobody_starves_beside_a_free_turn"),
-    ("who starves looks too early at the turn", "turn.rs", [("self.taken.fetch_or(false, Ordering::AcqRel)", "self.taken.load(Ordering::Relaxed)")],
+    ("who starves looks by a load", "turn.rs", [("self.taken.fetch_or(false, Ordering::Release)", "self.taken.load(Ordering::Relaxed)")],
+     "nobody_starves_beside_a_free_turn"),
+    ("letting a turn go sees nothing", "turn.rs", [("self.0.swap(false, Ordering::AcqRel)", "self.0.swap(false, Ordering::Release)")],
      "nobody_starves_beside_a_free_turn"),
     ("taking a turn sees nothing", "turn.rs", [("self.taken.swap(true, Ordering::Acquire)", "self.taken.swap(true, Ordering::Relaxed)")],
      "nobody_starves_beside_a_free_turn"),
-    ("letting a turn go shows nothing", "turn.rs", [("self.0.swap(false, Ordering::AcqRel)", "self.0.swap(false, Ordering::Relaxed)")],
+    ("letting a turn go shows nothing", "turn.rs", [("self.0.swap(false, Ordering::AcqRel)", "self.0.swap(false, Ordering::Acquire)")],
      "nobody_starves_beside_a_free_turn"),
 ]
 

@@ -1,13 +1,14 @@
 //! A turn: what one thread at a time may do, and nobody waits for.
 //!
 //! Who finds it taken does something else, or says that it starves and goes to sleep. Who lets it go looks whether somebody
-//! starves, and wakes. Taking it is an Acquire and letting it go a Release, so each sees what the one before did.
+//! starves, and wakes. Each sees what the one before did.
 //!
 //! # The race
 //!
 //! Who starves says so, then looks once more whether the turn is free; who lets go does that, then looks whether somebody
-//! starves. Both looks are read-modify-writes: they see the newest, and what was done before it, so one of the two sees the
-//! other. The loom model `nobody_starves_beside_a_free_turn` fails when either look is a plain load.
+//! starves. The look at the turn is a read-modify-write, as letting go is: if it comes first, letting go reads what it
+//! wrote, and sees that somebody starves; if it comes second, it sees that the turn is free. The loom model
+//! `nobody_starves_beside_a_free_turn` fails when either ordering is weakened.
 
 use super::sync::{AtomicBool, Ordering};
 
@@ -31,6 +32,7 @@ impl Turn {
         struct LetGo<'a>(&'a AtomicBool);
         impl Drop for LetGo<'_> {
             fn drop(&mut self) {
+                // Acquire: see above. Release: who takes it next sees what was done.
                 self.0.swap(false, Ordering::AcqRel);
             }
         }
@@ -40,8 +42,8 @@ impl Turn {
         let taken = LetGo(&self.taken);
         let result = act();
         drop(taken);
-        // AcqRel: see above.
-        if self.starved.swap(false, Ordering::AcqRel) {
+        // Relaxed: letting go has seen it; see above.
+        if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
             wake();
         }
         Some(result)
@@ -49,8 +51,8 @@ impl Turn {
 
     /// Says that the caller will sleep because it is taken. False: it is not any more.
     pub(crate) fn starve(&self) -> bool {
-        // AcqRel: see above.
-        self.starved.swap(true, Ordering::AcqRel);
-        self.taken.fetch_or(false, Ordering::AcqRel)
+        self.starved.store(true, Ordering::Relaxed);
+        // Release: see above.
+        self.taken.fetch_or(false, Ordering::Release)
     }
 }
