@@ -24,15 +24,16 @@ ORDERINGS = [
      "an_abort_ends_a_pause"),
     ("a halt shows nothing", "attention.rs", [("fetch_or(HALTED, Ordering::Release)", "fetch_or(HALTED, Ordering::Relaxed)")],
      "a_halted_computation_has_done_what_it_did"),
-    ("lets go without a fence", "turn.rs",
-     [("        // SeqCst: see above. Relaxed the rest: what is handed over is in the lock.\n        fence(Ordering::SeqCst);\n", "")],
+    ("who starves shows nothing", "turn.rs", [("self.taken.fetch_or(false, Ordering::Release)", "self.taken.fetch_or(false, Ordering::Relaxed)")],
      "nobody_starves_beside_a_free_turn"),
-    ("starves without a fence", "turn.rs",
-     [("        self.starved.store(true, Ordering::Relaxed);\n        fence(Ordering::SeqCst);\n", "        self.starved.store(true, Ordering::Relaxed);\n")],
+    ("who starves looks by a load", "turn.rs", [("self.taken.fetch_or(false, Ordering::Release)", "self.taken.load(Ordering::Relaxed)")],
      "nobody_starves_beside_a_free_turn"),
-    ("a nudge that shows nothing", "attention.rs",
-     [("if self.control.fetch_and(!WATCHED, Ordering::Release) & WATCHED != 0 {", "if self.control.load(Ordering::Relaxed) & WATCHED != 0 && self.control.fetch_and(!WATCHED, Ordering::Relaxed) & WATCHED != 0 {")],
-     "what_is_laid_down_is_taken"),
+    ("letting a turn go sees nothing", "turn.rs", [("self.0.swap(false, Ordering::AcqRel)", "self.0.swap(false, Ordering::Release)")],
+     "nobody_starves_beside_a_free_turn"),
+    ("taking a turn sees nothing", "turn.rs", [("self.taken.swap(true, Ordering::Acquire)", "self.taken.swap(true, Ordering::Relaxed)")],
+     "nobody_starves_beside_a_free_turn"),
+    ("letting a turn go shows nothing", "turn.rs", [("self.0.swap(false, Ordering::AcqRel)", "self.0.swap(false, Ordering::Acquire)")],
+     "nobody_starves_beside_a_free_turn"),
 ]
 
 STEPS = [
@@ -128,7 +129,7 @@ STEPS = [
     ("enters though it is closed", "desk.rs",
      [("        if !state.closed {\n            state.inside += 1;\n        }\n        !state.closed", "        let open = !state.closed;\n        drop(state);\n        let mut state = self.state.lock();\n        if open {\n            state.inside += 1;\n        }\n        open")],
      "a_close_waits_and_wakes"),
-    ("leaves before it notifies nobody", "desk.rs",
+    ("leaves without saying so", "desk.rs",
      [("        let awaited = state.awaited;", "        let awaited = false && state.awaited;")],
      "a_close_waits_and_wakes"),
 ]

@@ -54,11 +54,6 @@ pub(crate) struct Policy {
     pub(crate) spin: Option<Duration>,
 }
 
-/// The indices that come next.
-pub(super) struct Cursor {
-    next: u64,
-}
-
 pub(crate) struct Imap<S: Stream> {
     me: Weak<Imap<S>>,
     /// The handle of the job.
@@ -68,7 +63,9 @@ pub(crate) struct Imap<S: Stream> {
     /// How the thread that made it computes with floating-point numbers.
     env: FloatEnv,
     /// Whose turn it is to call the source.
-    source: Turn<Cursor>,
+    source: Turn,
+    /// The index of the item that is fetched next. Belongs to the turn.
+    next: AtomicU64,
     pub(super) desk: Desk<S::Room>,
     /// Items from this index on are not to be run: one before it has failed, or nothing is to be run any more.
     limit: AtomicU64,
@@ -107,7 +104,8 @@ impl<S: Stream> Imap<S> {
             policy,
             stream,
             env: FloatEnv::of_this_thread(),
-            source: Turn::new(Cursor { next: 0 }),
+            source: Turn::new(),
+            next: AtomicU64::new(0),
             desk: Desk::new(policy.in_flight, policy.ordered, handler.attention()),
             limit: AtomicU64::new(u64::MAX),
             tolerated: AtomicU32::new(0),
@@ -193,7 +191,7 @@ impl<S: Stream> Imap<S> {
             self.desk.nudge();
             self.call_for_help(false, crew);
         };
-        self.source.try_use(|cursor| self.fetch(cursor, most, crew), wake).unwrap_or(Fetched::Busy)
+        self.source.try_take(|| self.fetch(most, crew), wake).unwrap_or(Fetched::Busy)
     }
 
     pub(super) fn source_is_busy(&self) -> bool {
@@ -209,7 +207,7 @@ impl<S: Stream> Imap<S> {
         self.failures.load(Ordering::Relaxed)
     }
 
-    fn fetch(&self, cursor: &mut Cursor, most: usize, crew: Option<&Arc<Crew>>) -> Fetched<S::Room> {
+    fn fetch(&self, most: usize, crew: Option<&Arc<Crew>>) -> Fetched<S::Room> {
         if !self.may_go_on(crew) {
             return Fetched::NotNow;
         }
@@ -219,22 +217,23 @@ impl<S: Stream> Imap<S> {
             Leave::Fetch(used, count) => (used, count),
             Leave::NotNow => return Fetched::NotNow,
         };
+        // Relaxed: the turn orders it.
+        let first = self.next.load(Ordering::Relaxed);
         let mut block = match self.block(used, count) {
             Ok(block) => block,
             Err(status) => {
-                let source = Source::Failed { index: cursor.next, code: status as i32 };
-                self.desk.give_back(count, source, None);
+                self.desk.give_back(count, Source::Failed { index: first, code: status as i32 }, None);
                 return Fetched::NotNow;
             }
         };
-        let (got, pulled) = self.stream.pull(&mut block.room, cursor.next, count, || self.may_go_on(crew));
-        block.first = cursor.next;
-        block.count = got;
-        cursor.next += got as u64;
+        let (got, pulled) = self.stream.pull(&mut block.room, first, count, || self.may_go_on(crew));
+        let next = first + got as u64;
+        self.next.store(next, Ordering::Relaxed);
+        (block.first, block.count) = (first, got);
         if got == count && pulled == Pulled::All {
             return Fetched::Block(block);
         }
-        let source = Source::of(pulled, cursor.next);
+        let source = Source::of(pulled, next);
         if got == 0 {
             self.desk.give_back(count, source, Some(block));
             return Fetched::NotNow;

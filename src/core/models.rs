@@ -749,19 +749,25 @@ fn a_close_waits_and_wakes() {
     });
 }
 
-/// The taker sleeps because another is at the source, who lays nothing down: it must be woken when that one leaves.
+/// The taker sleeps because another is at the source, who lays nothing down: it must be woken when that one leaves. And
+/// each sees what the other did in its turn.
 #[test]
 fn nobody_starves_beside_a_free_turn() {
     explore(|| {
-        let shared = Arc::new((desk(2, true), Turn::new(0)));
+        let shared = Arc::new((desk(2, true), Turn::new(), AtomicU64::new(0)));
+        let act = |counter: &AtomicU64| {
+            let before = counter.load(Ordering::Relaxed);
+            counter.store(before + 1, Ordering::Relaxed);
+        };
         let other = {
             let shared = shared.clone();
-            thread::spawn(move || shared.1.try_use(|uses| *uses += 1, || shared.0.nudge()))
+            thread::spawn(move || shared.1.try_take(|| act(&shared.2), || shared.0.nudge()).is_some())
         };
-        while shared.1.try_use(|uses| *uses += 1, || ()).is_none() {
+        while shared.1.try_take(|| act(&shared.2), || ()).is_none() {
             assert!(matches!(shared.0.take(None, u64::MAX), Found::Nothing));
             shared.0.sleep(u64::MAX, None, |_| !shared.1.starve());
         }
-        other.join().unwrap();
+        let other_had_its_turn = other.join().unwrap();
+        assert_eq!(shared.2.load(Ordering::Relaxed), 1 + u64::from(other_had_its_turn));
     });
 }

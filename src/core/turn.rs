@@ -1,35 +1,48 @@
-//! Turns: what one thread at a time may have, and nobody waits for.
+//! A turn: what one thread at a time may do, and nobody waits for.
 //!
 //! Who finds it taken does something else, or says that it starves and goes to sleep. Who lets it go looks whether somebody
-//! starves, and wakes.
+//! starves, and wakes. Each sees what the one before did.
 //!
 //! # The race
 //!
 //! Who starves says so, then looks once more whether the turn is free; who lets go does that, then looks whether somebody
-//! starves. There is a fence between the two steps of each, so one of them sees the other. The loom model
-//! `nobody_starves_beside_a_free_turn` fails without either.
+//! starves. The look at the turn is a read-modify-write, as letting go is: if it comes first, letting go reads what it
+//! wrote, and sees that somebody starves; if it comes second, it sees that the turn is free. The loom model
+//! `nobody_starves_beside_a_free_turn` fails when either ordering is weakened.
 
-use super::sync::{fence, AtomicBool, Mutex, Ordering};
+use super::sync::{AtomicBool, Ordering};
 
-pub(crate) struct Turn<T> {
-    held: Mutex<T>,
+pub(crate) struct Turn {
+    taken: AtomicBool,
     starved: AtomicBool,
 }
 
-impl<T> Turn<T> {
-    pub(crate) fn new(value: T) -> Turn<T> {
-        Turn { held: Mutex::new(value), starved: AtomicBool::new(false) }
+impl Turn {
+    pub(crate) fn new() -> Turn {
+        Turn { taken: AtomicBool::new(false), starved: AtomicBool::new(false) }
     }
 
     pub(crate) fn is_taken(&self) -> bool {
-        self.held.try_lock().is_none()
+        self.taken.load(Ordering::Relaxed)
     }
 
-    /// Uses it, if it is free. Then `wake` is called, if somebody starved meanwhile.
-    pub(crate) fn try_use<R>(&self, with: impl FnOnce(&mut T) -> R, wake: impl FnOnce()) -> Option<R> {
-        let result = with(&mut *self.held.try_lock()?);
-        // SeqCst: see above. Relaxed the rest: what is handed over is in the lock.
-        fence(Ordering::SeqCst);
+    /// Does `act`, if nobody else does. Then `wake` is called, if somebody starved meanwhile.
+    pub(crate) fn try_take<R>(&self, act: impl FnOnce() -> R, wake: impl FnOnce()) -> Option<R> {
+        /// Also when `act` panics.
+        struct LetGo<'a>(&'a AtomicBool);
+        impl Drop for LetGo<'_> {
+            fn drop(&mut self) {
+                // Acquire: see above. Release: who takes it next sees what was done.
+                self.0.swap(false, Ordering::AcqRel);
+            }
+        }
+        if self.is_taken() || self.taken.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        let taken = LetGo(&self.taken);
+        let result = act();
+        drop(taken);
+        // Relaxed: letting go has seen it; see above.
         if self.starved.load(Ordering::Relaxed) && self.starved.swap(false, Ordering::Relaxed) {
             wake();
         }
@@ -39,7 +52,7 @@ impl<T> Turn<T> {
     /// Says that the caller will sleep because it is taken. False: it is not any more.
     pub(crate) fn starve(&self) -> bool {
         self.starved.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        self.is_taken()
+        // Release: see above.
+        self.taken.fetch_or(false, Ordering::Release)
     }
 }
