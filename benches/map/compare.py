@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+"""Asks the contestants in turn, each in a process of its own, and prints how park compares.
+
+    benches/map/compare.py [--quick] [--plain] [PART ...]       parts: efficiency small idle abort stream
+
+Robust on a machine that others use: rounds are short, each asks every contestant in a random order, and ratios are of
+answers of the same round. An answer is quiet when the contestant's threads waited for a processor for less than 2 % of the
+time; others are asked again, twice at most, and left out where at least a quarter are quiet. As root the contestants
+run under SCHED_RR, which nothing else uses: others do not disturb them (--plain: not so). Between its turns a
+contestant is stopped by SIGSTOP: one that spins while idle does not slow the next.
+
+Prints on stdout rows as benches/run.sh wants them, what|value|beside|ratio|target|verdict, and on stderr what goes on.
+With --matrix FILE the efficiencies of all contestants go there as a Markdown table.
+"""
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.join(HERE, "../../build/bench/map")
+PROCESSORS = len(os.sched_getaffinity(0))
+QUIET = 0.02
+
+options = [a for a in sys.argv[1:] if a.startswith("--")]
+arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
+matrix_file = arguments.pop(0) if "--matrix" in options else None
+quick = "--quick" in options
+plain = "--plain" in options
+parts = arguments or ["efficiency", "small", "idle", "abort", "stream"]
+
+
+def real_time():
+    """The command that gives a contestant the processors first, if that is allowed."""
+    command = ["chrt", "-r", "1"]
+    try:
+        allowed = subprocess.run(command + ["true"], stderr=subprocess.DEVNULL).returncode == 0
+    except FileNotFoundError:
+        allowed = False
+    return command if allowed and not plain else []
+
+
+RR = real_time()
+STEPS = max(
+    float(subprocess.run(RR + [f"{BUILD}/serial", "calibrate"], capture_output=True, check=True).stdout) for _ in range(3)
+)
+
+
+class Contestant:
+    def __init__(self, name, program, way, first=RR, **environment):
+        self.name = name
+        self.process = subprocess.Popen(
+            first + [f"{BUILD}/{program}", way, str(STEPS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "KMP_", "GOMP_", "PARK_"))} | environment,
+        )
+        self.process.send_signal(signal.SIGSTOP)
+
+    def ask(self, question):
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.write(question.encode() + b"\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().decode()
+        self.process.send_signal(signal.SIGSTOP)
+        if not answer:
+            sys.exit(f"compare.py: {self.name} ended when asked: {question}")
+        return answer.strip()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+PEERS = {
+    "OpenMP static, gcc": ("gomp", "static"),
+    "OpenMP dynamic,1, gcc": ("gomp", "dynamic,1"),
+    "OpenMP guided, gcc": ("gomp", "guided"),
+    "OpenMP static, clang": ("libomp", "static"),
+    "OpenMP dynamic,1, clang": ("libomp", "dynamic,1"),
+    "OpenMP guided, clang": ("libomp", "guided"),
+    "TBB auto": ("tbb", "TBB auto"),
+    "std::execution::par": ("tbb", "std::par"),
+    "rayon from outside": ("rayon", "rayon from outside"),
+    "rayon, caller in pool": ("rayon", "rayon, caller in pool"),
+}
+SPINNERS = {
+    "OpenMP static, gcc, spinning": ("gomp", "static"),
+    "OpenMP static, clang, spinning": ("libomp", "static"),
+}
+PARK = {"park_map": ("park", "park_map"), "park_for": ("park", "park_for")}
+PARK_SPINNING = {"park_map, spinning": ("park", "park_map, spinning")}
+HAS_PARK = os.path.exists(f"{BUILD}/park")
+if not HAS_PARK:
+    PARK = PARK_SPINNING = {}
+
+running = {}
+
+
+def contestant(name):
+    if name not in running:
+        program, way = (PEERS | SPINNERS | PARK | PARK_SPINNING | {"serial": ("serial", "serial")})[name]
+        spin = {"OMP_WAIT_POLICY": "active", "KMP_BLOCKTIME": "infinite"} if name in SPINNERS else {}
+        running[name] = Contestant(name, program, way, **spin)
+        wrong = running[name].ask("check")
+        if wrong != "0":
+            sys.exit(f"compare.py: {name}: {wrong} items were not run exactly once")
+    return running[name]
+
+
+def say(text):
+    print(f"benches/map: {text}", file=sys.stderr, flush=True)
+
+
+def row(what, value="", beside="", ratio=None, target="", met=None):
+    verdict = "" if met is None else "met" if met else "NOT met"
+    print("|".join([what, value, beside, "" if ratio is None else f"{ratio:.3f}", target, verdict]), flush=True)
+
+
+def quartiles(values):
+    values = sorted(values)
+    return values[len(values) // 4], values[(3 * len(values)) // 4]
+
+
+class Times:
+    """Answers of one contestant to one question, a round each: value and whether it was quiet."""
+
+    def __init__(self):
+        self.values, self.quiet = [], []
+
+    def usable(self):
+        """Which rounds count."""
+        enough = sum(self.quiet) * 4 >= len(self.quiet)
+        return [q or not enough for q in self.quiet]
+
+    def kept(self):
+        return [v for v, use in zip(self.values, self.usable()) if use]
+
+    def median(self):
+        return statistics.median(self.kept())
+
+    def least(self):
+        return min(self.values)
+
+
+def ask_quietly(name, question):
+    """value, quiet: the answer in which the threads waited least, of at most three."""
+    best = None
+    for _ in range(3):
+        value, waited = map(float, contestant(name).ask(question).split())
+        share = waited / (PROCESSORS * (value if question.startswith("map") else float(question.split()[1]) * 1e6))
+        if best is None or share < best[1]:
+            best = value, share
+        if share < QUIET:
+            break
+    return best[0], best[1] < QUIET
+
+
+def fastest(answers):
+    return min(answers[n].least() for n in answers if n != "serial")
+
+
+def rounds(names, questions, seconds, least):
+    """Asks everybody everything, in random order, round after round until the time is over. A peer that is far from the
+    best is asked three times only."""
+    table = {q: {n: Times() for n in names} for q in questions}
+    for name in names:
+        contestant(name)
+    end, count = time.monotonic() + seconds, 0
+    while count < least or time.monotonic() < end:
+        for question in questions:
+            answers = table[question]
+            asked = [n for n in names if count < 3 or n not in PEERS or answers[n].least() < 1.5 * fastest(answers)]
+            for name in random.sample(asked, len(asked)):
+                value, quiet = ask_quietly(name, question)
+                table[question][name].values.append(value)
+                table[question][name].quiet.append(quiet)
+        count += 1
+    asked = sum(len(t.quiet) for answers in table.values() for t in answers.values())
+    still = sum(sum(t.quiet) for answers in table.values() for t in answers.values())
+    say(f"{count} rounds, {100 * still / asked:.0f} % of the answers quiet")
+    return table
+
+
+def paired(over, under):
+    """over / under, of the rounds in which both count: the median and the quartiles."""
+    both = [
+        a / b for a, b, x, y in zip(over.values, under.values, over.usable(), under.usable()) if x and y
+    ] or [over.median() / under.median()]
+    return (statistics.median(both), *quartiles(both))
+
+
+# ---- parallel efficiency ---------------------------------------------------------------------------------
+
+
+def efficiency():
+    columns = contestant("serial").ask("columns").split("|")
+    questions = [f"map {i}" for i in range(len(columns))]
+    names = ["serial", *PEERS, *PARK]
+    table = rounds(names, questions, 18 if quick else 230, 5)
+    serial = {q: table[q]["serial"].median() for q in questions}
+
+    def of(question, name):
+        return serial[question] / (PROCESSORS * table[question][name].median())
+
+    if matrix_file:
+        lines = [["serial / (processors x t)", *columns]]
+        for name in [*PEERS, *PARK]:
+            lines.append([name, *(f"{of(q, name):.3f}" for q in questions)])
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        lines.insert(1, ["-" * w for w in widths])
+        with open(matrix_file, "w") as file:
+            for line in lines:
+                file.write("| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths)) + " |\n")
+
+    for question, title in zip(questions, columns):
+        answers = table[question]
+        best = max(PEERS, key=lambda name: of(question, name))
+        beside = f"{best}: {of(question, best):.3f}"
+        if not PARK:
+            row(f"efficiency, {title}", "", beside)
+        for name in PARK:
+            ratio, low, high = paired(answers[best], answers[name])
+            least = answers[best].least() / answers[name].least()
+            row(
+                f"efficiency, {title}: {name}",
+                f"{of(question, name):.3f}",
+                f"{beside}; quartiles {low:.3f} {high:.3f}, of the least {least:.3f}",
+                ratio,
+                ">= 0.98",
+                ratio >= 0.98,
+            )
+    for name in PARK:
+        for question, title in zip(questions, columns):
+            if title.startswith(("10 us", "1 ms", "10 ms")):
+                ratio, low, high = paired(table[question]["serial"], table[question][name])
+                row(
+                    f"{name} beside twice the serial speed, {title}",
+                    f"{table[question][name].median() / 1e6:.2f} ms",
+                    f"serial {serial[question] / 1e6:.2f} ms; quartiles {low / PROCESSORS:.3f} {high / PROCESSORS:.3f}",
+                    ratio / PROCESSORS,
+                    ">= 0.97",
+                    ratio / PROCESSORS >= 0.97,
+                )
+
+
+# ---- small maps --------------------------------------------------------------------------------------------
+
+
+def small():
+    names = [*PEERS, *SPINNERS, *PARK, *PARK_SPINNING]
+    question = f"empty {2 if quick else 5}"
+    answers = rounds(names, [question], 2 if quick else 20, 5)[question]
+    tbb = answers["TBB auto"]
+    for name in PARK:
+        ratio, low, high = paired(answers[name], tbb)
+        row(
+            f"two empty items, back to back: {name}",
+            f"{answers[name].median():.0f} ns, least {answers[name].least():.0f}",
+            f"TBB auto: {tbb.median():.0f} ns, least {tbb.least():.0f}; quartiles {low:.2f} {high:.2f}",
+            ratio,
+            "<= 1.5",
+            ratio <= 1.5,
+        )
+    row("  the others", "", ", ".join(f"{n} {answers[n].median():.0f}" for n in names if n not in [*PARK, "TBB auto"]))
+
+    # Of each round the median, so that one slow wake-up in some tens does not count, and rounds can be paired.
+    beyond, every = {n: Times() for n in names}, {n: [] for n in names}
+    end, count = time.monotonic() + (4 if quick else 35), 0
+    while count < 3 or time.monotonic() < end:
+        for name in random.sample(names, len(names)):
+            values = [float(v) / 1000 for v in contestant(name).ask("after 10").split()]
+            every[name] += values
+            beyond[name].values.append(statistics.median(values))
+            beyond[name].quiet.append(True)
+        count += 1
+
+    def text(name):
+        low, high = quartiles(every[name])
+        return f"{statistics.median(every[name]):.1f} us ({low:.1f} to {high:.1f})"
+
+    def compare(name, peer, most):
+        ratio, low, high = paired(beyond[name], beyond[peer])
+        row(
+            f"two 50 us items after 2 ms serial, beyond the ideal: {name}",
+            text(name),
+            f"{peer}: {text(peer)}; quartiles {low:.2f} {high:.2f}",
+            ratio,
+            f"<= {most}",
+            ratio <= most,
+        )
+
+    for name in PARK:
+        compare(name, "TBB auto", 0.7)
+    for name in PARK_SPINNING:
+        compare(name, min(SPINNERS, key=lambda n: beyond[n].median()), 2)
+    named = set(PARK) | set(PARK_SPINNING)
+    row("  the others", "", ", ".join(f"{n} {statistics.median(every[n]):.1f}" for n in names if n not in named))
+
+
+def idle():
+    names = [*PARK, *PARK_SPINNING, *PEERS, *SPINNERS]
+    share = {}
+    for _ in range(1 if quick else 5):
+        for name in names:
+            share.setdefault(name, []).append(int(contestant(name).ask("idle")) / 1000)
+    burnt = {name: statistics.median(values) for name, values in share.items()}
+    for name in PARK:
+        row(f"processor time in 200 ms idle: {name}", f"{burnt[name]:.2f} ms", "", None, "<= 1 ms", burnt[name] <= 1)
+    row("  the others", "", ", ".join(f"{n} {burnt[n]:.1f}" for n in names if n not in PARK))
+
+
+def abort():
+    # Not under SCHED_RR: there the workers would keep the thread that aborts from running.
+    repetitions = 15 if quick else 100
+    for name in [*PARK, "TBB auto"]:
+        asked = Contestant(name, *(PEERS | PARK)[name], first=[])
+        answers = [tuple(map(int, asked.ask("abort").split())) for _ in range(repetitions)]
+        asked.end()
+        late, end = [a[0] for a in answers], [a[1] / 1e6 for a in answers]
+        row(
+            f"1 ms items begun after an abort returned: {name}",
+            f"most {max(late)}, mean {statistics.mean(late):.2f}",
+            f"the map returned after {statistics.median(end):.2f} ms, at most {max(end):.2f}; {repetitions} maps",
+            None,
+            "<= 2" if name in PARK else "",
+            max(late) <= 2 if name in PARK else None,
+        )
+
+
+def stream():
+    pass
+
+
+for part in parts:
+    say(part)
+    globals()[part]()
+for each in running.values():
+    each.end()
