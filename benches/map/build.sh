@@ -43,6 +43,11 @@ g++ $flags -std=c++17 $from/tbb.cpp $common -ltbb -o $into/tbb
 cargo build --release --quiet --locked --manifest-path $from/rayon/Cargo.toml --target-dir $into/rayon-target
 gcc $flags $from/rayon.c $common -L$into/rayon-target/release -lpeers -Wl,-rpath,"$PWD/$into/rayon-target/release" -o $into/rayon
 
+gcc $flags -c $from/stream.c -o $into/stream.o
+streams="$into/item.o $into/stream.o -lm -pthread"
+g++ $flags -std=c++17 $from/stream_tbb.cpp $streams -ltbb -o $into/stream_tbb
+gcc $flags $from/stream_peers.c $streams -L$into/rayon-target/release -lpeers -Wl,-rpath,"$PWD/$into/rayon-target/release" -o $into/stream_peers
+
 rm -f $into/park
 if grep -q 'park_map(' "$park/include/park.h"; then
     [ -e "$park/target/release/libpark.so" ] || make --no-print-directory -C "$park" lib

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Measures park's loops and streams beside OpenMP, oneTBB, std::execution::par, rayon and crossbeam. Everything, some 6 minutes: benches/map/run.sh.
 # In 40 s: benches/map/run.sh --quick. Parts: benches/map/run.sh efficiency small idle abort stream. Of another build:
-# PARK=directory benches/map/run.sh. Without real-time priority: --plain (see compare.py).
+# PARK=directory benches/map/run.sh (not kept). Without real-time priority: --plain (see compare.py).
 # Shows two tables, and keeps them in benches/map/RESULTS.md with commit, date and machine. Nothing fails when a target is not met.
 cd "$(dirname "$0")/../.." || exit 1
 benches/map/build.sh || exit 1
@@ -13,8 +13,7 @@ git -C "$park" diff --quiet HEAD -- src Cargo.toml 2>/dev/null || commit="$commi
 machine="$(nproc) processors, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
 load=$(cut -d' ' -f1 /proc/loadavg)
 
-rm -f $into/matrix
-benches/map/compare.py --matrix $into/matrix "$@" >$into/rows || { cat $into/rows; exit 1; }
+benches/map/compare.py --tables $into/tables "$@" >$into/rows || { cat $into/rows; exit 1; }
 
 table() { # rows separated by | on stdin, aligned
     awk -F'|' '
@@ -38,13 +37,11 @@ their quartiles. Values are medians. Efficiency is serial time / (processors x p
 
 TEXT
     echo "commit $commit, $(date -u +'%Y-%m-%d %H:%M') UTC, $machine, load average before it $load${1:+, $*}"
-    if [ -e $into/matrix ]; then
-        printf '\n## Parallel efficiency\n\n'
-        cat $into/matrix
-    fi
     printf '\n## Targets\n\n'
     table <$into/rows
+    echo
+    cat $into/tables
 } >$into/RESULTS.md
 
 sed -n '/^commit/,$p' $into/RESULTS.md
-cp $into/RESULTS.md benches/map/RESULTS.md
+[ -n "$PARK" ] || cp $into/RESULTS.md benches/map/RESULTS.md
