@@ -48,11 +48,14 @@ streams="$into/item.o $into/stream.o -lm -pthread"
 g++ $flags -std=c++17 $from/stream_tbb.cpp $streams -ltbb -o $into/stream_tbb
 gcc $flags $from/stream_peers.c $streams -L$into/rayon-target/release -lpeers -Wl,-rpath,"$PWD/$into/rayon-target/release" -o $into/stream_peers
 
-rm -f $into/park
+rm -f $into/park $into/stream_park
 if grep -q 'park_map(' "$park/include/park.h"; then
     [ -e "$park/target/release/libpark.so" ] || make --no-print-directory -C "$park" lib
     ln -sf libpark.so "$park/target/release/libpark.so.0"
     gcc $flags -I"$park/include" $from/park.c $common -L"$park/target/release" -lpark -Wl,-rpath,"$park/target/release" -o $into/park
+    if grep -q 'park_imap_array(' "$park/include/park.h"; then
+        gcc $flags -I"$park/include" $from/stream_park.c $streams -L"$park/target/release" -lpark -Wl,-rpath,"$park/target/release" -o $into/stream_park
+    fi
 else
     echo "$from: $park has no park_map yet: the peers only" >&2
 fi

@@ -3,7 +3,9 @@
  *   columns                    names, separated by '|'
  *   map COLUMN                 ns of a map, ns that its threads waited for a processor meanwhile
  *   empty MS                   ns of a map of two empty items, in a row for MS ms; ns waited
- *   after COUNT                COUNT times: ns beyond the ideal of two 50 us items after 2 ms of serial work
+ *   after COUNT                us of processor time beyond the work, a time; then COUNT times: ns beyond the ideal of two 50 us
+ *                              items after 2 ms of serial work
+ *   uneven COUNT               the same after 1 to 3 ms, at random
  *   idle                       us of processor time in the 200 ms after a map
  *   abort                      1 ms items that began after the abort had returned; ns from it to the map's end
  *   check                      0, or how many of the items were not run exactly once
@@ -168,7 +170,14 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void ask_after(int repetitions)
+static int64_t used_us(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * INT64_C(1000000) + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+}
+
+static void ask_after(int repetitions, int even)
 {
     uint32_t two[2] = {steps(50000), steps(50000)}, long_one = steps(2000000);
     uint64_t sink;
@@ -181,20 +190,22 @@ static void ask_after(int repetitions)
     qsort(ideal, 15, sizeof *ideal, by_value);
     warm();
     task t = busy_task(two, 2);
+    int64_t beyond[100], serial_ns = 0, used = used_us();
+    repetitions = repetitions < 100 ? repetitions : 100;
     for (int i = 0; i < repetitions; i++) {
-        busy(NULL, &long_one, &sink, 0, NULL);
+        uint32_t before = even ? long_one : long_one / 2 + (uint32_t)(random_bits() % long_one);
+        int64_t start = now_ns();
+        busy(NULL, &before, &sink, 0, NULL);
         int64_t begin = now_ns();
         me->map(&t);
-        printf("%lld ", (long long)(now_ns() - begin - ideal[7]));
+        beyond[i] = now_ns() - begin - ideal[7];
+        serial_ns += begin - start;
     }
+    used = used_us() - used;
+    printf("%.1f", ((double)used - (double)serial_ns / 1000) / repetitions - 2 * (double)ideal[7] / 1000);
+    for (int i = 0; i < repetitions; i++)
+        printf(" %lld", (long long)beyond[i]);
     printf("\n");
-}
-
-static int64_t used_us(void)
-{
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * INT64_C(1000000) + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
 }
 
 static void ask_idle(void)
@@ -302,7 +313,9 @@ int main(int argc, char **argv)
         } else if (strcmp(what, "empty") == 0) {
             ask_empty(number);
         } else if (strcmp(what, "after") == 0) {
-            ask_after(number);
+            ask_after(number, 1);
+        } else if (strcmp(what, "uneven") == 0) {
+            ask_after(number, 0);
         } else if (strcmp(what, "idle") == 0) {
             ask_idle();
         } else if (strcmp(what, "abort") == 0) {
