@@ -219,20 +219,24 @@ def efficiency():
     def of(question, name):
         return serial[question] / (PROCESSORS * times[question][name].median())
 
+    best = {q: max(of(q, name) for name in PEERS) for q in questions}
     table(
         "Parallel efficiency",
-        ["serial / (processors x t)", *columns],
-        [[name, *(f"{of(q, name):.3f}" for q in questions)] for name in [*PEERS, *PARK]],
+        ["serial / (processors x t)", *columns, "the worst, of the best peer's"],
+        [
+            [name, *(f"{of(q, name):.3f}" for q in questions), f"{min(of(q, name) / best[q] for q in questions):.3f}"]
+            for name in [*PEERS, *PARK]
+        ],
     )
     for question, title in zip(questions, columns):
         answers = times[question]
-        best = max(PEERS, key=lambda name: of(question, name))
-        beside = f"{best}: {of(question, best):.3f}"
+        peer = max(PEERS, key=lambda name: of(question, name))
+        beside = f"{peer}: {of(question, peer):.3f}"
         if not PARK:
             row(f"efficiency, {title}", "", beside)
         for name in PARK:
-            ratio, low, high = paired(answers[best], answers[name])
-            least = answers[best].least() / answers[name].least()
+            ratio, low, high = paired(answers[peer], answers[name])
+            least = answers[peer].least() / answers[name].least()
             row(
                 f"efficiency, {title}: {name}",
                 f"{of(question, name):.3f}",
