@@ -7,11 +7,13 @@ Robust on a machine that others use: rounds are short, each asks every contestan
 answers of the same round. An answer is quiet when the contestant's threads waited for a processor for less than 2 % of the
 time; others are asked again, twice at most, and left out where at least a quarter are quiet. As root the contestants
 run under SCHED_RR, which nothing else uses: others do not disturb them (--plain: not so). Between its turns a
-contestant is stopped by SIGSTOP: one that spins while idle does not slow the next.
+contestant is stopped by SIGSTOP: one that spins while idle does not slow the next. Aborts are measured under the normal
+scheduler, at its highest priority.
 
 Prints on stdout rows as benches/run.sh wants them, what|value|beside|ratio|target|verdict, and on stderr what goes on.
 With --tables FILE what all contestants did goes there as Markdown tables.
 """
+import atexit
 import os
 import random
 import signal
@@ -49,16 +51,31 @@ STEPS = max(
 )
 
 
+def nice():
+    """In a contestant that is not to be real-time: the normal scheduler, before others, if that is allowed."""
+    try:
+        os.setsid()
+        with open("/proc/self/autogroup", "w") as file:
+            file.write("-20")
+        os.nice(-20)
+    except OSError:
+        pass
+
+
 class Contestant:
-    def __init__(self, name, program, way, first=RR, **environment):
+    alive = set()
+
+    def __init__(self, name, program, way, real_time=True, **environment):
         self.name = name
         self.process = subprocess.Popen(
-            first + [f"{BUILD}/{program}", way, str(STEPS)],
+            (RR if real_time else []) + [f"{BUILD}/{program}", way, str(STEPS)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            preexec_fn=None if real_time or plain else nice,
             env={k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "KMP_", "GOMP_", "PARK_"))} | environment,
         )
         self.process.send_signal(signal.SIGSTOP)
+        self.alive.add(self)
 
     def ask(self, question):
         self.process.send_signal(signal.SIGCONT)
@@ -71,8 +88,18 @@ class Contestant:
         return answer.strip()
 
     def end(self):
+        self.alive.discard(self)
         self.process.kill()
         self.process.wait()
+
+
+@atexit.register
+def end_all():  # a stopped process would stay for ever
+    for each in list(Contestant.alive):
+        each.end()
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 PEERS = {
@@ -356,7 +383,7 @@ def abort():
     # Not under SCHED_RR: there the workers would keep the thread that aborts from running.
     repetitions = 15 if quick else 100
     for name in [*PARK, "TBB auto"]:
-        asked = Contestant(name, *(PEERS | PARK)[name], first=[])
+        asked = Contestant(name, *(PEERS | PARK)[name], real_time=False)
         answers = [tuple(map(int, asked.ask("abort").split())) for _ in range(repetitions)]
         asked.end()
         late, end = [a[0] for a in answers], [a[1] / 1e6 for a in answers]
@@ -445,8 +472,6 @@ def stream():
 for part in parts:
     say(part)
     globals()[part]()
-for each in running.values():
-    each.end()
 if tables_file:
     with open(tables_file, "w") as file:
         file.write("\n".join(tables))

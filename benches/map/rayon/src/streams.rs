@@ -23,7 +23,9 @@ fn run(task: &Task, index: i64) -> Done {
     let mut result = 0u64;
     let input = task.input.wrapping_offset((index * task.input_stride) as isize);
     // SAFETY: the bench's own item, with a place for its result.
-    unsafe { (task.function)(std::ptr::null_mut(), input.cast(), (&raw mut result).cast::<c_void>(), index, task.user) };
+    unsafe {
+        (task.function)(std::ptr::null_mut(), input.cast(), (&raw mut result).cast::<c_void>(), index, task.user)
+    };
     Done { index, result }
 }
 
@@ -143,7 +145,15 @@ impl Rings {
                 thread::spawn(move || work(worker, &rings[worker]))
             })
             .collect();
-        Rings { rings, size, written: vec![0; threads], read: vec![0; threads], worker: 0, left: task.n, threads: handles }
+        Rings {
+            rings,
+            size,
+            written: vec![0; threads],
+            read: vec![0; threads],
+            worker: 0,
+            left: task.n,
+            threads: handles,
+        }
     }
 
     #[inline]
