@@ -46,6 +46,7 @@ campaign:
 
 bench: lib
 	@benches/run.sh
+	@benches/map/run.sh
 
 # ---- the header ------------------------------------------------------------------------------------
 
