@@ -81,7 +81,7 @@ impl<S: Stream> Taker<S> {
     #[inline(always)]
     pub(crate) fn current(&self) -> Option<(&S::Room, usize, u64, i32)> {
         let block = self.block.as_ref()?;
-        let status = *block.statuses.get(self.at)?;
+        let status = block.status(self.at)?;
         Some((&block.room, self.at, block.first + self.at as u64, status))
     }
 
@@ -183,7 +183,7 @@ impl<S: Stream> Taker<S> {
     fn take_current(&mut self) -> Option<Next> {
         let (_, _, index, status) = self.current()?;
         let block = self.block.as_ref()?;
-        if block.is_cut && self.at + 1 == block.statuses.len() {
+        if block.is_cut && self.at + 1 == block.ran {
             self.at += 1;
             self.culprit = Some(Culprit { index, code: status });
             return Some(Next::Ended(Status::Failed));
@@ -221,12 +221,12 @@ impl<S: Stream> Taker<S> {
 
     fn run(&mut self, mut block: Box<Block<S::Room>>) {
         let since = Instant::now();
-        let before = block.statuses.len();
+        let before = block.ran;
         {
             let _within = self.within();
             self.imap.run(&mut block, None);
         }
-        self.imap.measured(block.statuses.len() - before, since);
+        self.imap.measured(block.ran - before, since);
         self.imap.desk.lay(block);
     }
 
@@ -307,7 +307,7 @@ impl<S: Stream> Taker<S> {
         }
         loop {
             if let Some(block) = &self.block {
-                if self.at < block.statuses.len() {
+                if self.at < block.ran {
                     return Ok(Rest::Result);
                 }
                 if self.at < block.count {

@@ -85,6 +85,13 @@ impl Stream for Program {
         items <= room.capacity && (bytes <= SMALL_BYTES || room.capacity / 4 < items)
     }
 
+    fn left(&self, index: u64) -> u64 {
+        match self.origin {
+            Origin::Array { count, .. } => count - index,
+            Origin::Pull { .. } => u64::MAX,
+        }
+    }
+
     fn pull(&self, room: &mut Room, first: u64, count: usize, go_on: impl Fn() -> bool) -> (usize, Pulled) {
         match self.origin {
             Origin::Array { count: all, .. } => {
