@@ -131,6 +131,10 @@ impl<S: Stream> Imap<S> {
         })
     }
 
+    pub(crate) fn closed(&self) -> &AtomicBool {
+        &self.closed
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         // Relaxed: who takes a result at this very moment is as good as one who took it before.
         self.closed.load(Ordering::Relaxed)

@@ -85,6 +85,18 @@ impl<S: Stream> Taker<S> {
         Some((&block.room, self.at, block.first + self.at as u64, status))
     }
 
+    /// The results of the block in hand, when all that is left of it is done: the memory, the index of its first item, the
+    /// place of the next result and the place after the last.
+    pub(crate) fn at_hand(&self) -> Option<(&S::Room, u64, usize, usize)> {
+        let block = self.block.as_ref().filter(|block| block.failed.is_empty() && self.ended.is_none())?;
+        Some((&block.room, block.first, self.at, block.ran))
+    }
+
+    /// Of the results at hand those before this place were taken.
+    pub(crate) fn took(&mut self, at: usize) {
+        self.at = at;
+    }
+
     /// The current result was taken.
     #[inline(always)]
     pub(crate) fn advance(&mut self) {
