@@ -31,7 +31,7 @@ const BLOCK_NANOSECONDS: u64 = 20_000;
 /// A block has at most so many times the items of the one before.
 const GROWTH: usize = 8;
 /// Longer blocks than this save nothing more.
-const MOST_ITEMS: usize = 256;
+const MOST_ITEMS: usize = 512;
 /// What may be in flight must last so long, or a single item so long, to be worth a worker's wake-up (some 8 us).
 const WORTH_HELP_NANOSECONDS: u64 = 40_000;
 const LONG_ITEM_NANOSECONDS: u64 = 4_000;
@@ -200,7 +200,8 @@ impl<S: Stream> Imap<S> {
         let Some(cost) = self.cost_nanoseconds() else { return 1 };
         // Several blocks a thread, so that the one that is being taken keeps nobody waiting for room, and the last ones
         // are shared. Growing with care: one cheap item does not vouch for a hundred dear ones.
-        let share = self.policy.in_flight / (4 * self.policy.threads);
+        let blocks = if self.is_worth_help() { 4 * self.policy.threads } else { 2 };
+        let share = self.policy.in_flight / blocks;
         let left = self.stream.left(self.pace.next.load(Ordering::Relaxed)) / (2 * self.policy.threads as u64);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let grown = GROWTH * self.pace.last.load(Ordering::Relaxed);

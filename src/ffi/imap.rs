@@ -112,9 +112,17 @@ pub unsafe extern "C" fn park_imap_array(
     })
 }
 
+/// `extern "C"`, with the arguments of park_imap_next, so that the compiler can jump to it.
 #[cold]
 #[inline(never)]
-unsafe fn next_slowly(imap: *mut park_imap, timeout: f64, out: Out) -> c_int {
+unsafe extern "C" fn next_slowly(
+    imap: *mut park_imap,
+    timeout: f64,
+    out_result: *mut c_void,
+    out_index: *mut i64,
+    out_status: *mut c_int,
+) -> c_int {
+    let out = Out { result: out_result, index: out_index, status: out_status };
     with_taker(imap, |taker, bytes| match taker.next(deadline(timeout)?)? {
         Next::Result => {
             // SAFETY: the caller's promise.
@@ -164,7 +172,7 @@ pub unsafe extern "C" fn park_imap_next(
         if take_at_hand(imap, out) {
             return PARK_OK;
         }
-        next_slowly(imap, timeout, out)
+        next_slowly(imap, timeout, out_result, out_index, out_status)
     }
 }
 
