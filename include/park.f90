@@ -67,6 +67,8 @@ module park
      procedure :: attach => handler_attach
      procedure :: detach => handler_detach
      procedure :: ready => handler_ready
+     procedure :: map => handler_map
+     procedure :: set_workers => handler_set_workers
      procedure :: signal => handler_signal
      procedure :: log => handler_log
      procedure :: set_units => handler_set_units
@@ -93,6 +95,16 @@ module park
   end type park_handler
 
   abstract interface
+     !> What map calls for each item, on several threads at once: index counts from 0, as in park.h. A module procedure with bind(c); its
+     !! module compiled with -frecursive or -fopenmp, or gfortran lets all threads share its large local arrays.
+     !! 0: done. Anything else: it failed.
+     function park_item_procedure(job, input, output, index, user) bind(c) result(status)
+       import :: c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: job, input, output, user
+       integer(c_int64_t), value :: index
+       integer(c_int) :: status
+     end function park_item_procedure
+
      !> What on_progress calls from inside ready(). seconds_left is negative while nothing is known.
      !! To be a module procedure: an internal one would need an executable stack.
      subroutine park_progress_procedure(done, total, seconds_left)
@@ -100,7 +112,7 @@ module park
        real(real64), intent(in) :: done, total, seconds_left
      end subroutine park_progress_procedure
   end interface
-  public :: park_progress_procedure
+  public :: park_item_procedure, park_progress_procedure
 
   interface
      function c_handler_new(name) bind(c, name='park_handler_new') result(handle)
@@ -132,6 +144,21 @@ module park
        type(c_ptr), value :: handle
        integer(c_int) :: status
      end function c_ready
+
+     function c_map(handle, fn, user, input, in_stride, output, out_stride, n) bind(c, name='park_map') result(status)
+       import :: c_funptr, c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, user, input, output
+       type(c_funptr), value :: fn
+       integer(c_int64_t), value :: in_stride, out_stride, n
+       integer(c_int) :: status
+     end function c_map
+
+     function c_set_workers(handle, count) bind(c, name='park_set_workers') result(status)
+       import :: c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int64_t), value :: count
+       integer(c_int) :: status
+     end function c_set_workers
 
      function c_progress(handle, done, total) bind(c, name='park_progress') result(status)
        import :: c_double, c_int, c_ptr
@@ -363,6 +390,26 @@ contains
   ! ---- in the loop -------------------------------------------------------------------------------
 
   !> The ready point: PARK_OK go on; PARK_STOPPED or PARK_ABORTED end the loop. Not inside an I/O statement.
+  !> Calls item for each input(i), output(i), on all processors at once. 0, or why it ended early, or negative: an error.
+  function handler_map(self, item, input, output) result(status)
+    class(park_handler), intent(in) :: self
+    procedure(park_item_procedure) :: item
+    real(real64), intent(in), target, contiguous :: input(:)
+    real(real64), intent(inout), target, contiguous :: output(:)
+    integer(c_int) :: status
+
+    status = c_map(self%handle, c_funloc(item), c_null_ptr, c_loc(input), 8_c_int64_t, c_loc(output), 8_c_int64_t, &
+         int(min(size(input), size(output)), c_int64_t))
+  end function handler_map
+
+  subroutine handler_set_workers(self, count, status)
+    class(park_handler), intent(in) :: self
+    integer, intent(in) :: count
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'set_workers', c_set_workers(self%handle, int(count, c_int64_t)), status)
+  end subroutine handler_set_workers
+
   function handler_ready(self) result(status)
     class(park_handler), intent(in) :: self
     integer(c_int) :: status

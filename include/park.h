@@ -440,14 +440,14 @@ extern "C" {
 #define PARK_OPTION_CHECK 6
 
 /**
- * Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its processor
- * meanwhile. 50 is the default.
+ * Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its
+ * processor meanwhile. 50 is the default.
  */
 #define PARK_OPTION_SPIN 7
 
 /**
- * Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved in
- * the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.
+ * Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved
+ * in the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.
  */
 #define PARK_OPTION_CHECKPOINTS 8
 
@@ -531,21 +531,22 @@ typedef void (*park_destroy_fn)(void *user);
 
 /**
  * Saves (PARK_SAVE) or restores (PARK_RESTORE) what the job needs to go on later. Called on the computation thread,
- * inside park_ready or park_restore or before the service of park_start. To return: PARK_OK, PARK_NO_CHECKPOINT when
- * there is nothing to restore, anything else when it failed.
+ * inside park_ready or park_restore or before the service of park_start. To return: PARK_OK, PARK_NO_CHECKPOINT
+ * when there is nothing to restore, anything else when it failed.
  */
 typedef int (*park_checkpoint_fn)(park_handler *job, int operation, void *user);
 
 /**
- * Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where the array
- * is); or of park_imap_new, where `in` is what the source wrote and `out` has room for a result. Called on the computation thread and on the workers, several at once. 0: done. Anything else: the item failed;
- * while the run is to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
+ * Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where the
+ * array is); or of park_imap_new, where `in` is what the source wrote and `out` has room for a result. Called on the
+ * computation thread and on the workers, several at once. 0: done. Anything else: the item failed; while the run is
+ * to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
  */
 typedef int (*park_map_fn)(park_handler *job, const void *in, void *out, int64_t index, void *user);
 
 /**
- * Does the items from `begin` up to, and without, `end`, of park_for. Called on the computation thread and on the workers,
- * several at once. To return as park_map_fn does; what it returns holds for all these items.
+ * Does the items from `begin` up to, and without, `end`, of park_for. Called on the computation thread and on the
+ * workers, several at once. To return as park_map_fn does; what it returns holds for all these items.
  */
 typedef int (*park_for_fn)(park_handler *job, int64_t begin, int64_t end, void *user);
 
@@ -561,9 +562,9 @@ typedef void *(*park_enter_fn)(park_handler *job, int worker, void *user);
 typedef void (*park_leave_fn)(park_handler *job, int worker, void *local, void *user);
 
 /**
- * Yields the item of this index of an imap: writes it to `item`, which has room for the item_bytes of park_imap_new. Called
- * with 0, 1, 2, ... by one thread at a time, on the computation thread and on the workers. 0: there it is. PARK_END: there are
- * no more. Anything else: the source failed, which ends the imap when all before it is taken.
+ * Yields the item of this index of an imap: writes it to `item`, which has room for the item_bytes of park_imap_new.
+ * Called with 0, 1, 2, ... by one thread at a time, on the computation thread and on the workers. 0: there it is.
+ * PARK_END: there are no more. Anything else: the source failed, which ends the imap when all before it is taken.
  */
 typedef int (*park_source_fn)(park_handler *job, void *item, int64_t index, void *user);
 
@@ -574,9 +575,9 @@ typedef int (*park_source_fn)(park_handler *job, void *item, int64_t index, void
 typedef void (*park_reply_fn)(park_handler *job, int status, const park_message *reply, void *user);
 
 /**
- * Serves a request, on the thread that the registering function names. Both messages live until the callback returns;
- * what is put into `reply` goes to the sender. 0 says done; anything else says refused, and the text "reason" of the
- * reply is told to the sender.
+ * Serves a request, on the thread that the registering function names. Both messages live until the callback
+ * returns; what is put into `reply` goes to the sender. 0 says done; anything else says refused, and the text
+ * "reason" of the reply is told to the sender.
  */
 typedef int (*park_message_fn)(park_handler *job, const park_message *request, park_message *reply, void *user);
 
@@ -599,8 +600,8 @@ typedef int (*park_improved_fn)(park_handler *job, double value, const void *sta
 typedef int (*park_progress_fn)(park_handler *job, double done, double total, double seconds_left, void *user);
 
 /**
- * Called when a client's queue is no longer empty, on whichever thread made the event: it must return soon, and must
- * not call into park. libuv's uv_async_send has this form. The result is ignored.
+ * Called when a client's queue is no longer empty, on the thread that made the event or on the service thread: it
+ * must return soon, and must not call into park. libuv's uv_async_send has this form. The result is ignored.
  */
 typedef int (*park_notify_fn)(void *user);
 
@@ -867,29 +868,34 @@ int park_checkpoint_done(park_handler *job, int ok);
 /**
  * ======== Maps ========
  *
- * Calls `fn` for each item from 0 to `n` - 1, on this thread and on the job's workers at once. Item i reads at `in` + i `in_stride` and
- * writes at `out` + i `out_stride`; strides are bytes, 0 is allowed, and either array may be NULL. Computation thread outside callbacks,
- * or inside an item of another map of this job, on whatever thread that is.
+ * Calls `fn` for each of `n` items, counted from 0, on this thread and on the job's workers at once. Item i reads
+ * at `in` plus i times `in_stride`, and writes at `out` plus i times `out_stride`; strides are bytes, 0 is allowed,
+ * and either array may be NULL. Computation thread outside callbacks, or inside an item of another map of this job,
+ * on whatever thread that is.
  *
- * All is done when it returns 0. Which thread does which item is not known beforehand; what each item gets is, so the results are the
- * same bits with any number of threads, if `fn` depends on its arguments only. How much a thread takes at a time is measured.
+ * All is done when it returns 0. Which thread does which item is not known beforehand; what each item gets is, so
+ * the results are the same bits with any number of threads, if `fn` depends on its arguments only. How much a
+ * thread takes at a time is measured.
  *
- * A map is a ready point all along: between two items it halts while the job is paused, serves requests on the calling thread while no
- * other is inside an item, delivers events to the callbacks of this thread, and ends early on PARK_ABORT and PARK_STOP. A job
- * that has a way to save (park_on_checkpoint, or it asks park_checkpoint_due) is not torn: checkpoints and a stop wait for the end of the
- * map, unless PARK_OPTION_CHECKPOINTS says that they need not. Inside `fn`, park_improved, park_log, park_signal and maps of the same
- * job may be called; park_ready, park_detach and park_handler_free return PARK_REENTRANT, PARK_WRONG_THREAD or PARK_BUSY (park_ready
- * says 0 while nothing is pending); what waits for the job, PARK_WRONG_THREAD.
+ * A map is a ready point all along: between two items it halts while the job is paused, serves requests on the
+ * calling thread while no other is inside an item, delivers events to the callbacks of this thread, and ends early
+ * on PARK_ABORT and PARK_STOP. A job that has a way to save (park_on_checkpoint, or it asks park_checkpoint_due) is
+ * not torn: checkpoints and a stop wait for the end of the map, unless PARK_OPTION_CHECKPOINTS says that they need
+ * not. Inside `fn`, park_improved, park_log, park_signal and maps of the same job may be called; park_ready,
+ * park_detach and park_handler_free return PARK_REENTRANT, PARK_WRONG_THREAD or PARK_BUSY (park_ready says 0 while
+ * nothing is pending); what waits for the job, PARK_WRONG_THREAD.
  *
- * The workers take no asynchronous signal and compute with this thread's floating-point rounding and traps; flags that they raise are not
- * brought back. Fortran: `fn` is a module procedure with bind(C); compile with -frecursive or -fopenmp, for gfortran makes large local
- * arrays static otherwise, and with them all threads would share them. PARK_MAP_CHECK=1 in the environment finds such faults: each map
- * whose memory park knows then runs twice, in parallel and one item after the other, and items that differ are told in the log and by
- * park_map_items; what stays in memory is from the second.
+ * The workers take no asynchronous signal and compute with this thread's floating-point rounding and traps; flags
+ * that they raise are not brought back. Fortran: `fn` is a module procedure with bind(C); compile with -frecursive
+ * or -fopenmp, for gfortran makes large local arrays static otherwise, and with them all threads would share them.
+ * PARK_MAP_CHECK=1 in the environment finds such faults: each map whose memory park knows then runs twice, in
+ * parallel and one item after the other, and items that differ are told in the log and by park_map_items; what
+ * stays in memory is from the second.
  *
- * PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item failed; park_last_error
- * has the first one's number. PARK_DIFFERS: the checking mode found items that differ. PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride
- * negative, arrays that no memory can hold. PARK_NOT_RUNNING, PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
+ * PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item
+ * failed; park_last_error has the first one's number. PARK_DIFFERS: the checking mode found items that differ.
+ * PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride negative, arrays that no memory can hold. PARK_NOT_RUNNING,
+ * PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
  */
 int park_map(park_handler *job,
              park_map_fn fn,
@@ -901,9 +907,9 @@ int park_map(park_handler *job,
              int64_t n);
 
 /**
- * As park_map, with options; NULL is the defaults. Threads and statuses as there; PARK_INVALID_HANDLE also for `options`;
- * PARK_INVALID_ARGUMENT also for an array of statuses that has not `n` elements. With PARK_OPTION_GO_ON, PARK_FAILED comes
- * when all others are done.
+ * As park_map, with options; NULL is the defaults. Threads and statuses as there; PARK_INVALID_HANDLE also for
+ * `options`; PARK_INVALID_ARGUMENT also for an array of statuses that has not `n` elements. With PARK_OPTION_GO_ON,
+ * PARK_FAILED comes when all others are done.
  */
 int park_map_with(park_handler *job,
                   park_options *options,
@@ -916,67 +922,56 @@ int park_map_with(park_handler *job,
                   int64_t n);
 
 /**
- * Calls `fn` for stretches that together are the items from `begin` up to, and without, `end`, on this thread and on the job's
- * workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All else as park_map.
+ * Calls `fn` for stretches that together are the items from `begin` up to, and without, `end`, on this thread and
+ * on the job's workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All
+ * else as park_map.
  *
- * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or inside an item.
+ * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or
+ * inside an item.
  */
-int park_for(park_handler *job,
-             int64_t begin,
-             int64_t end,
-             park_for_fn fn,
-             void *user);
+int park_for(park_handler *job, int64_t begin, int64_t end, park_for_fn fn, void *user);
 
 /**
- * As park_for, with options; NULL is the defaults. Threads and statuses as in park_map_with. Items are counted from `begin`
- * on in the array of statuses and in park_map_items: the first one is 0.
+ * As park_for, with options; NULL is the defaults. Threads and statuses as in park_map_with. Items are counted from
+ * `begin` on in the array of statuses and in park_map_items: the first one is 0.
  */
-int park_for_with(park_handler *job,
-                  park_options *options,
-                  int64_t begin,
-                  int64_t end,
-                  park_for_fn fn,
-                  void *user);
+int park_for_with(park_handler *job, park_options *options, int64_t begin, int64_t end, park_for_fn fn, void *user);
 
 /**
  * The items of the last map that the computation thread called, by what became of them: `which` is PARK_ITEMS_LEFT,
- * PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up to, and
- * without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the memory instead.
+ * PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up
+ * to, and without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the
+ * memory instead.
  *
  * PARK_UNKNOWN: there are no more. PARK_INVALID_ARGUMENT: `which`, or an output that is NULL or not aligned.
  */
-int park_map_items(park_handler *job,
-                   int which,
-                   int64_t at,
-                   int64_t *out_begin,
-                   int64_t *out_end);
+int park_map_items(park_handler *job, int which, int64_t at, int64_t *out_begin, int64_t *out_end);
 
 /**
  * ======== Options of maps ========
  *
- * Makes options, all at their defaults, for park_map_with and park_for_with. Any thread. To be given to park_options_free in
- * the end. One object may serve many maps, at once too where it has no statuses; a map that runs is not touched by later
- * changes. NULL on error, and park_last_error(NULL, ...) says why.
+ * Makes options, all at their defaults, for park_map_with and park_for_with. Any thread. To be given to
+ * park_options_free in the end. One object may serve many maps, at once too where it has no statuses; a map that
+ * runs is not touched by later changes. NULL on error, and park_last_error(NULL, ...) says why.
  */
 park_options *park_options_new(void);
 
 /**
- * Frees options. NULL does nothing and is PARK_OK. Any thread, also while a map runs with them: the hooks' destroy function is
- * then called at that map's end.
+ * Frees options. NULL does nothing and is PARK_OK. Any thread, also while a map runs with them: the hooks' destroy
+ * function is then called at that map's end.
  */
 int park_options_free(park_options *options);
 
 /**
- * Sets an option: `which` is one of PARK_OPTION_..., which say what `value` means. Any thread. PARK_INVALID_ARGUMENT: `which`,
- * or a `value` that is none of its values; the object is as it was.
+ * Sets an option: `which` is one of PARK_OPTION_..., which say what `value` means. Any thread.
+ * PARK_INVALID_ARGUMENT: `which`, or a `value` that is none of its values; the object is as it was.
  */
-int park_options_set(park_options *options,
-                     int which,
-                     int64_t value);
+int park_options_set(park_options *options, int which, int64_t value);
 
 /**
- * Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the ones before.
- * Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map uses them.
+ * Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the
+ * ones before. Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map
+ * uses them; at once when this fails. Statuses: PARK_OK, or those of every function.
  */
 int park_options_hooks(park_options *options,
                        park_enter_fn enter,
@@ -985,32 +980,29 @@ int park_options_hooks(park_options *options,
                        park_destroy_fn destroy);
 
 /**
- * Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with these
- * options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function returned the last
- * time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the options are freed.
- * PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
+ * Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with
+ * these options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function
+ * returned the last time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the
+ * options are freed. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
  */
-int park_options_statuses(park_options *options,
-                          int *statuses,
-                          int64_t count);
+int park_options_statuses(park_options *options, int *statuses, int64_t count);
 
 /**
- * Names the memory that a loop of park_for writes, `bytes` bytes from `memory` on, so that the checking mode can compare it; a
- * map's is its `out`, unless this names another. NULL and 0 take it back. Any thread. It must be valid while maps run with these
- * options. PARK_INVALID_ARGUMENT: `bytes` negative, or `memory` NULL with another one.
+ * Names the memory that a loop of park_for writes, `bytes` bytes from `memory` on, so that the checking mode can
+ * compare it; a map's is its `out`, unless this names another. NULL and 0 take it back. Any thread. It must be
+ * valid while maps run with these options. PARK_INVALID_ARGUMENT: `bytes` negative, or `memory` NULL with another
+ * one.
  */
-int park_options_memory(park_options *options,
-                        void *memory,
-                        int64_t bytes);
+int park_options_memory(park_options *options, void *memory, int64_t bytes);
 
 /**
  * Sets how many threads do a map, the caller included, from the next one on; 0 is the default: PARK_NUM_THREADS,
- * SLURM_CPUS_PER_TASK or OMP_NUM_THREADS of the environment, in this order, or else the processors that the affinity mask and the
- * container's quota leave to this process. Any thread. The threads are made by the first map that needs them, with the stack of
- * park_set_stack_size, and end with the handler. PARK_INVALID_ARGUMENT: `count` negative or above 4096.
+ * SLURM_CPUS_PER_TASK or OMP_NUM_THREADS of the environment, in this order, or else the processors that the
+ * affinity mask and the container's quota leave to this process. Any thread. The threads are made by the first map
+ * that needs them, with the stack of park_set_stack_size, and end with the handler. PARK_INVALID_ARGUMENT: `count`
+ * negative or above 4096.
  */
-int park_set_workers(park_handler *job,
-                     int64_t count);
+int park_set_workers(park_handler *job, int64_t count);
 
 /**
  * How many threads do a map, the caller included: what park_worker returns is below it. Any thread.
@@ -1018,35 +1010,38 @@ int park_set_workers(park_handler *job,
 int park_workers(park_handler *job);
 
 /**
- * The number of the calling thread: 0 on the computation thread, 1, 2, ... on the workers of `job`. To be called inside an item; on
- * any other thread it is 0. A few nanoseconds.
+ * The number of the calling thread: 0 on the computation thread, 1, 2, ... on the workers of `job`. To be called
+ * inside an item; on any other thread it is 0. A few nanoseconds.
  */
 int park_worker(park_handler *job);
 
 /**
- * What the enter hook returned on the calling thread, for the map that the item belongs to. To be called inside an item; on any
- * other thread, and without a hook, it is NULL. A few nanoseconds.
+ * What the enter hook returned on the calling thread, for the map that the item belongs to. To be called inside an
+ * item; on any other thread, and without a hook, it is NULL. A few nanoseconds.
  */
 void *park_worker_local(park_handler *job);
 
 /**
  * ======== Imaps ========
  *
- * Makes an imap: items that a source yields go through `fn`, on this thread and on the job's workers at once, and their results
- * are taken one by one by park_imap_next. Nothing is fetched before the first of these calls, and never more than
- * PARK_OPTION_IN_FLIGHT items (1024) that were not taken as results, so a source without end runs in constant memory.
+ * Makes an imap: items that a source yields go through `fn`, on this thread and on the job's workers at once, and
+ * their results are taken one by one by park_imap_next. Nothing is fetched before the first of these calls, and never
+ * more than PARK_OPTION_IN_FLIGHT items (1024) that were not taken as results, so a source without end runs in
+ * constant memory.
  *
- * `source(job, item, index, source_user)` writes an item of `item_bytes` bytes; it is called by one thread at a time, but by any that
- * takes part. `fn(job, item, result, index, user)` reads it and writes a result of `result_bytes` bytes; what is in there before is
- * of no meaning. Items and results lie one behind the other at addresses like those of an array that begins at a multiple of 64.
- * Either size may be 0. `options` NULL is the defaults; its array of statuses and its checking mode are not for imaps.
+ * `source(job, item, index, source_user)` writes an item of `item_bytes` bytes; it is called by one thread at a time,
+ * but by any that takes part. `fn(job, item, result, index, user)` reads it and writes a result of `result_bytes`
+ * bytes; what is in there before is of no meaning. Items and results lie one behind the other at addresses like those
+ * of an array that begins at a multiple of 64. Either size may be 0. `options` NULL is the defaults; its array of
+ * statuses and its checking mode are not for imaps.
  *
- * `fn`, `user`, `source`, `source_user` are used until park_imap_free returns. What may be called inside them, threads, floating-point
- * environment and Fortran's rules are as for park_map; so is who may call this: the computation thread outside callbacks, or inside
- * an item of a map or of another imap of this job. The thread that makes the imap is the one that takes the results.
+ * `fn`, `user`, `source`, `source_user` are used until park_imap_free returns. What may be called inside them,
+ * threads, floating-point environment and Fortran's rules are as for park_map; so is who may call this: the
+ * computation thread outside callbacks, or inside an item of a map or of another imap of this job. The thread that
+ * makes the imap is the one that takes the results.
  *
- * Returns NULL on error, and park_last_error(job, ...) says why: `fn` or `source` NULL, a size that is negative or more than memory can
- * hold, `options` not a live handle, nothing attached or started, the wrong thread, a callback.
+ * Returns NULL on error, and park_last_error(job, ...) says why: `fn` or `source` NULL, a size that is negative or
+ * more than memory can hold, `options` not a live handle, nothing attached or started, the wrong thread, a callback.
  */
 park_imap *park_imap_new(park_handler *job,
                          park_options *options,
@@ -1058,8 +1053,8 @@ park_imap *park_imap_new(park_handler *job,
                          int64_t result_bytes);
 
 /**
- * As park_imap_new, of an array: item i is at `in` + i `in_stride`, for i below `n`. `fn` reads it in its place, so the array must stay
- * until park_imap_free returns. `in` may be NULL, then `fn` gets NULL and has the index alone.
+ * As park_imap_new, of an array: item i is at `in` + i `in_stride`, for i below `n`. `fn` reads it in its place, so
+ * the array must stay until park_imap_free returns. `in` may be NULL, then `fn` gets NULL and has the index alone.
  *
  * NULL on error as there; also a negative `n` or `in_stride`, or an array that no memory can hold.
  */
@@ -1073,32 +1068,31 @@ park_imap *park_imap_array(park_handler *job,
                            int64_t result_bytes);
 
 /**
- * Takes the next result: copies it to `out_result`, which has room for the result_bytes of the imap, and writes the item's index and
- * what `fn` returned for it. Each output may be NULL. On the thread that made the imap, outside callbacks of the imap.
+ * Takes the next result: copies it to `out_result`, which has room for the result_bytes of the imap, and writes the
+ * item's index and what `fn` returned for it. Each output may be NULL. On the thread that made the imap, outside
+ * callbacks of the imap.
  *
- * Results come in the order of the items, or as they are completed with PARK_OPTION_AS_COMPLETED. While none is there this thread
- * runs items itself: so the first result does not wait for another thread, and short items are not worth one. It waits at most
- * `timeout` seconds (0: not at all, PARK_FOREVER: without end), and then begins no item that would take longer, by what items took so
- * far: it can be late by one item. With 0 it runs none, unless there is no other thread to run them.
+ * Results come in the order of the items, or as they are completed with PARK_OPTION_AS_COMPLETED. While none is there
+ * this thread runs items itself: so the first result does not wait for another thread, and short items are not worth
+ * one. It waits at most `timeout` seconds (0: not at all, PARK_FOREVER: without end), and then begins no item that
+ * would take longer, by what items took so far: it can be late by one item. With 0 it runs none, unless there is no
+ * other thread to run them.
  *
- * It is a ready point, as park_ready: it halts while the job is paused, and serves requests while no worker is inside an item. It costs
- * some 6 ns when a result is there; time is not looked at.
+ * It is a ready point, as park_ready: it halts while the job is paused, and serves requests while no worker is inside
+ * an item. It costs some 3 ns when a result is there; time is not looked at.
  *
- * PARK_OK: there is a result. PARK_END: there are no more. PARK_ABORTED, PARK_STOPPED: the run is to end; park_imap_rest has what is left.
- * PARK_FAILED: an item failed, and *out_index and *out_status tell which and how (in order, all before it were taken); or the source did,
- * and they tell which item is missing and its code; or with PARK_OPTION_GO_ON, at the end, at least one did. Each of these stays: it is
- * returned again. PARK_TIMEOUT: there is none yet. PARK_CLOSED: another thread has freed the imap, or the handler was freed.
- * PARK_WRONG_THREAD, PARK_REENTRANT, PARK_NOT_RUNNING: not from here. PARK_INVALID_ARGUMENT: `timeout`.
+ * PARK_OK: there is a result. PARK_END: there are no more. PARK_ABORTED, PARK_STOPPED: the run is to end;
+ * park_imap_rest has what is left. PARK_FAILED: an item failed, and *out_index and *out_status tell which and how (in
+ * order, all before it were taken); or the source did, and they tell which item is missing and its code; or with
+ * PARK_OPTION_GO_ON, at the end, at least one did. Each of these stays: it is returned again. PARK_TIMEOUT: there is
+ * none yet. PARK_CLOSED: another thread has freed the imap, or the handler was freed. PARK_WRONG_THREAD,
+ * PARK_REENTRANT, PARK_NOT_RUNNING: not from here. PARK_INVALID_ARGUMENT: `timeout`.
  */
-int park_imap_next(park_imap *imap,
-                   double timeout,
-                   void *out_result,
-                   int64_t *out_index,
-                   int *out_status);
+int park_imap_next(park_imap *imap, double timeout, void *out_result, int64_t *out_index, int *out_status);
 
 /**
- * As park_imap_next, several at once: waits for one result, then takes what is there, at most `most` results, into arrays, of which
- * each may be NULL. *out_count is how many they are; it is 0 unless the status is PARK_OK.
+ * As park_imap_next, several at once: waits for one result, then takes what is there, at most `most` results, into
+ * arrays, of which each may be NULL. *out_count is how many they are; it is 0 unless the status is PARK_OK.
  *
  * Statuses as there; PARK_INVALID_ARGUMENT also for a `most` below 1, or an `out_count` that is NULL or not aligned.
  */
@@ -1111,25 +1105,23 @@ int park_imap_take(park_imap *imap,
                    int *out_statuses);
 
 /**
- * After park_imap_next has said that the imap ended early: what was fetched from the source, and not taken, one by one in the
- * order of the items. *out_status is 0 and *out_result the result when the item is done; PARK_NOT_RUN when it was never begun; else what
- * `fn` returned. So every item that the source yielded is told exactly once. Each output may be NULL. The first call waits for items
- * that run. On the thread that made the imap.
+ * After park_imap_next has said that the imap ended early: what was fetched from the source, and not taken, one by
+ * one in the order of the items. *out_status is 0 and *out_result the result when the item is done; PARK_NOT_RUN when
+ * it was never begun; else what `fn` returned. So every item that the source yielded is told exactly once. Each
+ * output may be NULL. The first call waits for items that run. On the thread that made the imap.
  *
- * PARK_OK: there is one. PARK_END: there are no more. PARK_BUSY: the imap has not ended. PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
+ * PARK_OK: there is one. PARK_END: there are no more. PARK_BUSY: the imap has not ended. PARK_WRONG_THREAD,
+ * PARK_REENTRANT: not from here.
  */
-int park_imap_rest(park_imap *imap,
-                   void *out_result,
-                   int64_t *out_index,
-                   int *out_status);
+int park_imap_rest(park_imap *imap, void *out_result, int64_t *out_index, int *out_status);
 
 /**
- * Frees an imap, at whatever point it is. NULL does nothing and is PARK_OK. Any thread, but not from inside `fn`, the source or a hook
- * of this imap.
+ * Frees an imap, at whatever point it is. NULL does nothing and is PARK_OK. Any thread, but not from inside `fn`, the
+ * source or a hook of this imap.
  *
- * No item is begun any more; it waits for those that run, so the caller must not hold a lock that they need. When it returns, the
- * imap's functions and their data are not used again. Another thread that waits in park_imap_next gets PARK_CLOSED. An imap that
- * outlives its run, or its handler, must be freed all the same.
+ * No item is begun any more; it waits for those that run, so the caller must not hold a lock that they need. When it
+ * returns, the imap's functions and their data are not used again. Another thread that waits in park_imap_next gets
+ * PARK_CLOSED. An imap that outlives its run, or its handler, must be freed all the same.
  *
  * PARK_REENTRANT: from inside a function of this imap; it is as it was.
  */
@@ -1154,10 +1146,10 @@ int park_signal(park_handler *job, int signal);
  *
  * `request` is one of PARK_PAUSE to PARK_MESSAGE. `message` is copied; it may be NULL for signals and PARK_GET. A
  * message whose name has a handler by park_on_signal is served at once on the service thread; everything else at the
- * next ready point, in the order sent, also while paused. PARK_PAUSE and PARK_RESUME are answered when the loop has halted, or
- * goes on. Deltas in a PARK_SET apply at once; variables at the ready
- * point; when something is refused, none of them. `out_reply`, unless NULL, is a message of the caller's: it is
- * emptied and filled with the reply's values, on a refusal with the text "reason".
+ * next ready point, in the order sent, also while paused. PARK_PAUSE and PARK_RESUME are answered when the loop has
+ * halted, or goes on. Deltas in a PARK_SET apply at once; variables at the ready point; when something is refused,
+ * none of them. `out_reply`, unless NULL, is a message of the caller's: it is emptied and filled with the reply's
+ * values, on a refusal with the text "reason".
  *
  * PARK_OK: done. PARK_REFUSED: by a limit, a read-only mark, a check, a method or a handler. PARK_UNKNOWN: no such
  * variable, method or handler. PARK_WRONG_TYPE: of a value. PARK_EXPIRED: the job ended first, or was freed.
@@ -1166,11 +1158,7 @@ int park_signal(park_handler *job, int signal);
  * would wait for itself. PARK_INVALID_ARGUMENT: `request`, `timeout`, a message that is missing, empty or without
  * name.
  */
-int park_ask(park_handler *job,
-             int request,
-             const park_message *message,
-             double timeout,
-             park_message *out_reply);
+int park_ask(park_handler *job, int request, const park_message *message, double timeout, park_message *out_reply);
 
 /**
  * Sends a request as park_ask does, returns at once, and hands the one reply to `fn` on the service thread (while the
@@ -1407,7 +1395,8 @@ int park_client_limit(park_client *client, int64_t events, int64_t bytes);
 int park_client_fd(park_client *client);
 
 /**
- * Calls `fn` whenever the client's queue is no longer empty, on whichever thread made the event, and once more when
+ * Calls `fn` whenever the client's queue is no longer empty, on the thread that made the event (on the service
+ * thread when several clients are to be told), and once more when
  * the client is cut off or the handler freed; at once when something waits already. Calls are not counted: empty the
  * queue in a loop. It replaces the one before. Any thread. PARK_INVALID_ARGUMENT: `fn` is NULL.
  */

@@ -36,6 +36,16 @@ static int no_progress(park_handler *job, double done, double total, double left
     (void)job; (void)done; (void)total; (void)left; (void)user;
     return 0;
 }
+static int no_item(park_handler *job, const void *in, void *out, int64_t index, void *user)
+{
+    (void)job; (void)in; (void)out; (void)index; (void)user;
+    return 0;
+}
+static int no_stretch(park_handler *job, int64_t begin, int64_t end, void *user)
+{
+    (void)job; (void)begin; (void)end; (void)user;
+    return 0;
+}
 static int64_t of_pointer(const void *pointer) { return pointer ? 0 : PARK_INVALID_HANDLE; }
 static int64_t of_real(double real) { return real < 0 ? (int64_t)real : 0; }
 
@@ -58,6 +68,15 @@ CALL(handler, result, park_result(h, buffer, sizeof buffer))
 CALL(handler, fail, park_fail(h, "reason"))
 CALL(handler, reason, park_reason(h, buffer, sizeof buffer))
 CALL(handler, ready, park_ready(h))
+CALL(handler, map, park_map(h, no_item, NULL, NULL, 0, NULL, 0, 1))
+CALL(handler, map_with, park_map_with(h, NULL, no_item, NULL, NULL, 0, NULL, 0, 1))
+CALL(handler, for, park_for(h, 0, 1, no_stretch, NULL))
+CALL(handler, for_with, park_for_with(h, NULL, 0, 1, no_stretch, NULL))
+CALL(handler, map_items, park_map_items(h, PARK_ITEMS_LEFT, 0, &n, &ns[0]))
+CALL(handler, set_workers, park_set_workers(h, 2))
+CALL(handler, workers, park_workers(h))
+CALL(handler, worker, park_worker(h))
+CALL(handler, worker_local, of_pointer(park_worker_local(h)))
 CALL(handler, progress, park_progress(h, 1, 2))
 CALL(handler, set_units, park_set_units(h, "m"))
 CALL(handler, improved, park_improved(h, 1, "s", 1))
@@ -105,7 +124,8 @@ CALL(handler, client_new, of_pointer(park_client_new(h, PARK_EVENT_ALL)))
 static const struct call handler_calls[] = {
     TABLE(name, 0), TABLE(handler_free, 0), TABLE(attach, 0), TABLE(detach, 0), TABLE(start, 1), TABLE(wait, 0), TABLE(state, 0),
     TABLE(exit_code, 0), TABLE(set_stack_size, 0), TABLE(set_result, 0), TABLE(result, 0), TABLE(fail, 0), TABLE(reason, 0),
-    TABLE(ready, 0), TABLE(progress, 0), TABLE(set_units, 0), TABLE(improved, 0), TABLE(best, 0), TABLE(log, 0),
+    TABLE(ready, 0), TABLE(map, 0), TABLE(map_with, 0), TABLE(for, 0), TABLE(for_with, 0), TABLE(map_items, 0),
+    TABLE(set_workers, 0), TABLE(workers, 0), TABLE(worker, 0), TABLE(worker_local, 0), TABLE(progress, 0), TABLE(set_units, 0), TABLE(improved, 0), TABLE(best, 0), TABLE(log, 0),
     TABLE(set_delta, 0), TABLE(delta, 0), TABLE(on_checkpoint, 1), TABLE(restore, 0), TABLE(checkpoint_due, 0),
     TABLE(checkpoint_done, 0), TABLE(signal, 0), TABLE(ask, 0), TABLE(ask_later, 1), TABLE(set_f64, 0), TABLE(set_i64, 0),
     TABLE(set_bool, 0), TABLE(set_text, 0), TABLE(get_f64, 0), TABLE(get_i64, 0), TABLE(get_bool, 0), TABLE(get_text, 0),

@@ -176,7 +176,9 @@ TEST(pause_and_resume_are_told_with_the_state)
 
 /* Callbacks. */
 
-struct heard { atomic_int kinds, calls, destroyed; int64_t sequence; pthread_t thread; int answer; };
+struct heard { atomic_int kinds, calls, destroyed; int64_t sequence; pthread_t thread; int answer, only_computing; };
+
+static pthread_t computing_thread;
 
 static int hear(park_handler *job, const park_event *event, void *user)
 {
@@ -185,6 +187,7 @@ static int hear(park_handler *job, const park_event *event, void *user)
     CHECK_EQ(atomic_load(&heard->destroyed), 0);
     CHECK(park_event_sequence(event) > heard->sequence);            /* in order */
     heard->sequence = park_event_sequence(event);
+    if (heard->only_computing) CHECK(pthread_equal(pthread_self(), computing_thread));
     heard->thread = pthread_self();
     atomic_fetch_or(&heard->kinds, park_event_kind(event));
     atomic_fetch_add(&heard->calls, 1);
@@ -192,8 +195,6 @@ static int hear(park_handler *job, const park_event *event, void *user)
 }
 
 static void stop_hearing(void *user) { atomic_fetch_add(&((struct heard *)user)->destroyed, 1); }
-
-static pthread_t computing_thread;
 
 static int loop_noting_thread(park_handler *job, void *request)
 {
@@ -206,6 +207,7 @@ TEST(callbacks_are_called_on_the_thread_that_was_asked_for)
     struct loop loop = { 0 };
     struct heard here = { 0 }, there = { 0 };
     park_handler *job = new_job();
+    here.only_computing = 1;
     CHECK(park_on_event(job, PARK_EVENT_ALL, PARK_ON_COMPUTATION, hear, &here, stop_hearing) > 0);
     CHECK(park_on_event(job, PARK_EVENT_ALL, PARK_ON_SERVICE, hear, &there, stop_hearing) > 0);
     CHECK_EQ(park_start(job, loop_noting_thread, &loop, NULL, 0), PARK_OK);
@@ -231,21 +233,27 @@ TEST(callbacks_are_called_on_the_thread_that_was_asked_for)
 
 TEST(by_default_callbacks_come_inside_ready_and_detach_only)
 {
-    struct heard heard = { 0 };
+    struct heard heard = { 0 }, service = { 0 };
     park_handler *job = new_job();
+    computing_thread = pthread_self();
+    heard.only_computing = 1;
     CHECK(park_on_event(job, PARK_EVENT_ALL, PARK_ON_COMPUTATION, hear, &heard, NULL) > 0);
+    CHECK(park_on_event(job, PARK_EVENT_LOG, PARK_ON_SERVICE, hear, &service, NULL) > 0);
     CHECK_EQ(park_attach(job), PARK_OK);
     CHECK_EQ(park_improved(job, 1, NULL, 0), PARK_OK);
     CHECK_EQ(park_log(job, PARK_LOG_DEBUG, "line"), PARK_OK);
-    CHECK_EQ(atomic_load(&heard.calls), 0);
+    WAIT_UNTIL(atomic_load(&service.calls) == 1);                    /* the service thread has come by, */
+    CHECK_EQ(park_log(job, PARK_LOG_DEBUG, "line"), PARK_OK);
+    WAIT_UNTIL(atomic_load(&service.calls) == 2);                    /* twice, */
+    CHECK_EQ(atomic_load(&heard.calls), 0);                          /* and has left this one alone */
     CHECK_EQ(park_ready(job), PARK_OK);
-    CHECK_EQ(atomic_load(&heard.calls), 3);
+    CHECK_EQ(atomic_load(&heard.calls), 4);
     CHECK_EQ(atomic_load(&heard.kinds), PARK_EVENT_START | PARK_EVENT_IMPROVED | PARK_EVENT_LOG);
     CHECK_EQ(park_ready(job), PARK_OK);
-    CHECK_EQ(atomic_load(&heard.calls), 3);
+    CHECK_EQ(atomic_load(&heard.calls), 4);
     CHECK_EQ(park_improved(job, 0.5, NULL, 0), PARK_OK);
     CHECK_EQ(park_detach(job), PARK_OK);                             /* the last ones are not forgotten */
-    CHECK_EQ(atomic_load(&heard.calls), 5);
+    CHECK_EQ(atomic_load(&heard.calls), 6);
     CHECK(atomic_load(&heard.kinds) & PARK_EVENT_COMPLETE);
     CHECK(pthread_equal(heard.thread, pthread_self()));
     CHECK_EQ(park_handler_free(job), PARK_OK);

@@ -36,7 +36,8 @@ static void everything_says_forked(void)
             const struct call *call = &tables[t].calls[i];
             int before = atomic_load(&destroyed);
             int64_t status = call->call(handles[t]);
-            int is_pointer = strcmp(call->name, "park_client_new") == 0 || strcmp(call->name, "park_event_state") == 0;
+            int is_pointer = strcmp(call->name, "park_client_new") == 0 || strcmp(call->name, "park_event_state") == 0 ||
+                             strcmp(call->name, "park_worker_local") == 0;
             if (status != (is_pointer ? PARK_INVALID_HANDLE : PARK_FORKED))
                 check_fail(__FILE__, __LINE__, "in the child %s returned %lld", call->name, (long long)status);
             if (atomic_load(&destroyed) != before + call->destroys)

@@ -141,6 +141,30 @@ TEST(what_was_freed_is_refused_also_when_its_place_is_taken)
     CHECK_EQ(park_message_free(scratch), PARK_OK);
 }
 
+static void *no_enter(park_handler *job, int worker, void *user) { (void)job; (void)worker; (void)user; return NULL; }
+static void no_leave(park_handler *job, int worker, void *local, void *user) { (void)job; (void)worker; (void)local; (void)user; }
+
+TEST(options_that_are_none_are_refused)
+{
+    int i, statuses[2], before = atomic_load(&destroyed);
+    park_options *wrong[4];
+    park_options *freed = park_options_new();
+    CHECK_EQ(park_options_free(freed), PARK_OK);
+    CHECK_EQ(park_options_free(NULL), PARK_OK);
+    wrong[0] = NULL;
+    wrong[1] = (park_options *)1;
+    wrong[2] = (park_options *)(void *)&statuses;
+    wrong[3] = freed;
+    for (i = 0; i < 4; i++) {
+        if (wrong[i]) CHECK_EQ(park_options_free(wrong[i]), PARK_INVALID_HANDLE);
+        CHECK_EQ(park_options_set(wrong[i], PARK_OPTION_CHUNK, 1), PARK_INVALID_HANDLE);
+        CHECK_EQ(park_options_hooks(wrong[i], no_enter, no_leave, DATA), PARK_INVALID_HANDLE);
+        CHECK_EQ(atomic_load(&destroyed), before + i + 1);
+        CHECK_EQ(park_options_statuses(wrong[i], statuses, 2), PARK_INVALID_HANDLE);
+        CHECK_EQ(park_options_memory(wrong[i], statuses, sizeof statuses), PARK_INVALID_HANDLE);
+    }
+}
+
 /* Adds a file that lies beside this one. */
 static void append(char *to, size_t room, const char *file_name)
 {
@@ -154,7 +178,7 @@ static void append(char *to, size_t room, const char *file_name)
     fclose(file);
 }
 
-/* Every function of the header must be called in this file or in calls.h: read them and compare. */
+/* Every function of the header must be called in this file or in calls.h, or in the tests of maps: read them and compare. */
 TEST(no_function_of_the_header_was_forgotten)
 {
     static char tested[1 << 18], header[1 << 18];
@@ -162,6 +186,8 @@ TEST(no_function_of_the_header_was_forgotten)
     int functions = 0;
     append(tested, sizeof tested, "hostile.c");
     append(tested, sizeof tested, "calls.h");
+    append(tested, sizeof tested, "map.c");
+    append(tested, sizeof tested, "imap.c");
     append(header, sizeof header, "../include/park.h");
     for (line = strtok(header, "\n"); line; line = strtok(NULL, "\n")) {
         char *name, *end;
@@ -808,6 +834,7 @@ static const struct check_test tests[] = {
     CASE(a_handle_of_another_kind_is_refused),
     CASE(a_handle_that_is_almost_right_is_refused),
     CASE(what_was_freed_is_refused_also_when_its_place_is_taken),
+    CASE(options_that_are_none_are_refused),
     CASE(no_function_of_the_header_was_forgotten),
     CASE(a_name_that_is_none_is_refused),
     CASE(a_text_that_is_none_is_refused),

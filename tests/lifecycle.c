@@ -217,8 +217,9 @@ TEST(a_new_run_forgets_the_old_one_at_once)
 {
     int i, started;
     park_handler *job = new_job();
+    CHECK_EQ(park_set_stack_size(job, 1 << 20), PARK_OK);
     for (started = 0; started < 2; started++) {
-        for (i = 0; i < 50; i++) {
+        for (i = 0; i < scaled(50); i++) {
             CHECK_EQ(park_start(job, with_result, NULL, NULL, 0), PARK_OK);
             CHECK_EQ(park_wait(job, LONG_TIME), PARK_OK);
             if (started) CHECK_EQ(park_start(job, stay_until_told, NULL, NULL, 0), PARK_OK);

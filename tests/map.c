@@ -599,13 +599,16 @@ TEST(the_checking_mode_finds_memory_that_threads_share)
     static int out[N];
     int64_t begin, end;
     int i;
+    park_event *event;
     park_handler *job = attached(2);
     park_client *client = park_client_new(job, PARK_EVENT_LOG);
     park_options *options = park_options_new();
     CHECK_EQ(park_options_set(options, PARK_OPTION_CHECK, 1), PARK_OK);
     CHECK_EQ(park_map_with(job, options, races, NULL, NULL, 0, out, sizeof *out, N), PARK_DIFFERS);
     CHECK_MENTIONS(error_of(job), "came out differently");
-    CHECK_MENTIONS(text_of(next_event(client)), "came out differently");
+    event = next_event(client);
+    CHECK_MENTIONS(text_of(event), "came out differently");
+    CHECK_EQ(park_event_free(event), PARK_OK);
     CHECK_EQ(park_map_items(job, PARK_ITEMS_DIFFER, 0, &begin, &end), PARK_OK);
     CHECK(begin >= 0 && begin < end && end <= N);
     for (i = 0; i < N; i++) CHECK_EQ(out[i], 64 * i);         /* what stays is right */
@@ -664,7 +667,9 @@ TEST(a_forked_child_is_refused)
     struct slow slow = {1e-4, 0, 0};
     int status;
     pid_t child;
-    park_handler *job = attached(2);
+    park_handler *job;
+    if (strcmp(check_under(), "valgrind") == 0) return;       /* it would count the child's copy as leaked */
+    job = attached(2);
     CHECK_EQ(park_map(job, slow_item, &slow, NULL, 0, NULL, 0, 100), PARK_OK);
     fflush(NULL);
     child = fork();
@@ -716,7 +721,7 @@ TEST(a_storm_loses_no_item_and_does_none_twice)
     static int statuses[MOST];
     struct storm storm;
     unsigned random = 12345;
-    long map, maps = scaled(getenv("PARK_CAMPAIGN") ? 1000000 : 20000);
+    long map, maps = scaled(getenv("PARK_CAMPAIGN") ? 100000 : 20000);
     pthread_t thread;
     park_handler *job = NULL;
     park_options *options = park_options_new();

@@ -162,6 +162,22 @@ for source in tests/faults/*.c; do
 done
 pass 2
 
+# ---- maps, from other languages --------------------------------------------------------------------
+
+to_park="-Ltarget/release -lpark -Wl,-rpath,$PWD/target/release"
+for std in c++98 c++17; do
+    add c++/$std "g++ -std=$std -Wall -Wextra -pedantic -Werror -Wno-long-long -g -Iinclude -Itests tests/cxx.cpp -o build/tests/cxx.$std $to_park -pthread && build/tests/cxx.$std"
+done
+add fortran/api "gfortran -std=f2018 -Wall -Wextra -Werror -g -Jbuild/tests include/park.f90 tests/fortran_api.f90 -o build/tests/fortran_api $to_park && build/tests/fortran_api"
+add map/fortran "gfortran -O2 -std=f2018 -frecursive -Wall -Wextra -Jbuild/tests tests/map_fortran.f90 -o build/tests/map_fortran $to_park &&
+    build/tests/map_fortran"
+# What gfortran does to large local arrays must be found.
+add map/fortran-race "gfortran -O2 -std=f2018 -Jbuild/tests tests/map_fortran.f90 -o build/tests/map_racing $to_park &&
+    build/tests/map_racing >build/tests/map_racing.out 2>&1; test \$? -eq 1 && grep -q 'items differ' build/tests/map_racing.out"
+add map/c++ "g++ -std=c++17 -Wall -Wextra -Werror -Iinclude tests/map_cxx.cpp -o build/tests/map_cxx $to_park -pthread && build/tests/map_cxx"
+add map/c++-stray "build/tests/map_cxx stray >build/tests/map_stray.out 2>&1; test \$? -eq 134 && grep -q 'foreign exception' build/tests/map_stray.out"
+pass 1
+
 # ---- the storm -------------------------------------------------------------------------------------
 
 many=1000000 some=200000 few=4000

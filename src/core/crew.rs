@@ -13,7 +13,7 @@
 //! somebody holds who stands still. In a pause all stand still, because whatever waits then waits for the resume anyway.
 
 use super::alarm::{Alarm, Ticket};
-use super::attention::{asked_in, Attention, PAUSE};
+use super::attention::{asked_in, Attention, EDGES, LEVELS, PAUSE};
 use super::handler::Handler;
 use super::rhythm::Rhythm;
 use super::seat::{self, Seat};
@@ -388,9 +388,15 @@ impl Crew {
                 }
             }
             while self.alarm.ticket() == ticket && !work.is_alone() {
-                if seen != Some(self.attention.control()) {
-                    attend(&work.tally);
-                    seen = Some(self.attention.control());
+                let control = self.attention.control();
+                if seen != Some(control) {
+                    // The control word changes first, then attention is raised: only the former cannot be missed.
+                    if control & (EDGES | LEVELS) != 0 {
+                        attend(&work.tally);
+                    }
+                    // As it was before: what came meanwhile is attended to the next time. A pause always is. Edges are
+                    // taken by the computation thread between its items, and by nobody else.
+                    seen = Some(if may_help { control & !(EDGES | PAUSE) } else { control & !PAUSE });
                 }
                 if since.elapsed() < TAIL_SPIN {
                     for _ in 0..10 {

@@ -91,10 +91,8 @@ impl Handler {
         if self.service.is_this_thread() {
             return Err(Error::new(Status::Reentrant, "a handler cannot be freed on its own service thread"));
         }
-        self.check_not_running()?;
-        if !self.row.withdraw() {
-            return Err(Error::new(Status::InvalidHandle, "the handler is being freed by another thread"));
-        }
+        self.claim_end()?;
+        self.row.withdraw();
         self.join_computation();
         self.maps.close();
         self.inbox.close();
@@ -357,17 +355,18 @@ impl Handler {
     /// Changes a delta from now on; returns what it was.
     pub(crate) fn set_delta(&self, delta: Delta, seconds: f64) -> Result<f64> {
         delta.check(seconds)?;
-        let before = self.timers.set_seconds(delta, seconds);
         let level = match delta {
             Delta::Progress => EVERY_PROGRESS,
             Delta::Checkpoint => EVERY_CHECKPOINT,
             Delta::Improved => 0,
         };
-        if seconds == 0.0 {
-            self.attention().raise(level);
-        } else {
-            self.attention().withdraw(level);
-        }
+        let before = self.timers.set_seconds(delta, seconds, || {
+            if seconds == 0.0 {
+                self.attention().raise(level);
+            } else {
+                self.attention().withdraw(level);
+            }
+        });
         // The service thread may be asleep until the old one is due.
         self.service.ring();
         Ok(before)

@@ -45,6 +45,8 @@ pub(crate) struct Run {
     pub(super) active: bool,
     /// On a thread of park's.
     by_start: bool,
+    /// The handler is being freed.
+    freed: bool,
     /// The outcome is known, the last events are on their way.
     finishing: bool,
     outcome: Option<Outcome>,
@@ -108,14 +110,19 @@ impl Handler {
         if run.active {
             return Err(Error::new(Status::Busy, "a computation of this handler is running"));
         }
+        if run.freed {
+            return Err(Error::new(Status::InvalidHandle, "job: it is being freed by another thread"));
+        }
         Ok(run)
     }
 
-    pub(super) fn check_not_running(&self) -> Result<()> {
+    /// Claims the end of a handler that is not running: no run begins any more.
+    pub(super) fn claim_end(&self) -> Result<()> {
         if self.is_computing_here() && self.in_callback.load(Ordering::Relaxed) {
             return Err(Error::new(Status::Reentrant, "not from inside a callback of this handler"));
         }
-        self.settled_run().map(drop)
+        self.settled_run()?.freed = true;
+        Ok(())
     }
 
     /// Claims the next run; returns the outcome of the last one, which is forgotten.
@@ -173,10 +180,12 @@ impl Handler {
             return Err(Error::argument("resume: there is no checkpoint callback to restore with"));
         }
         let last_outcome = self.claim_run()?;
-        self.run.lock().by_start = true;
         // The run is on from here, for everybody: a signal that comes before the thread does must count.
         let has_ended_before = has_ended(self.attention().control());
         self.attention().begin();
+        // Held while the thread is made: it cannot end, and be followed by another, before its handle is kept.
+        let mut run = self.run.lock();
+        run.by_start = true;
         let handler = self.clone();
         let spawned =
             std::thread::Builder::new().name("park-compute".into()).stack_size(self.stack_bytes()).spawn(move || {
@@ -185,12 +194,16 @@ impl Handler {
             });
         match spawned {
             Ok(thread) => {
-                self.run.lock().thread = Some(thread);
+                run.thread = Some(thread);
                 Ok(())
             }
             Err(error) => {
+                *run = Run { outcome: last_outcome, ..Run::default() };
+                drop(run);
                 self.attention().take_back_begin(has_ended_before);
-                *self.run.lock() = Run { outcome: last_outcome, ..Run::default() };
+                if has_ended_before {
+                    self.inbox.close();
+                }
                 self.ended.notify_all();
                 let bytes = self.stack_bytes();
                 let text =
@@ -244,11 +257,12 @@ impl Handler {
         };
         self.show_progress();
         self.flush_improved();
-        // From here on nothing is served any more: requests are answered `Expired`, signals refused.
+        // From here on nothing is served any more: requests are answered `Expired`, signals refused. Who hears of it and
+        // begins anew waits for the rest.
+        self.run.lock().finishing = true;
         let unsaved = std::mem::take(&mut self.run.lock().await_save);
         drop(unsaved);
         self.inbox.close();
-        self.run.lock().finishing = true;
         self.attention().end();
         let kind = match outcome.status {
             Status::Ok => Kind::Complete,

@@ -87,9 +87,11 @@ impl Row {
         static GENERATIONS: AtomicU64 = AtomicU64::new(1);
         for (row, control) in CONTROL.iter().enumerate().skip(1) {
             let index = row * WORDS_PER_ROW;
+            // A signal that came too late may have left its mark on a free row.
+            let free = WORD[index].load(Ordering::Relaxed);
             // Acquire and Release: the one who freed the row is done with it.
-            if WORD[index].load(Ordering::Relaxed) == 0
-                && WORD[index].compare_exchange(0, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            if free & !ATTENTION == 0
+                && WORD[index].compare_exchange(free, CLAIMED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
             {
                 // Relaxed: only uniqueness matters.
                 let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed) & GENERATION;
@@ -165,13 +167,11 @@ impl Row {
         WORD[self.handle as u16 as usize].store(self.handle | ATTENTION, Ordering::Release);
     }
 
-    /// From now on the handle is a freed one. Returns false when it was already.
-    pub(crate) fn withdraw(&self) -> bool {
+    /// From now on the handle is a freed one.
+    pub(crate) fn withdraw(&self) {
         let found = HANDLER[self.number()].lock().take();
-        if found.is_some() {
-            WORD[self.handle as u16 as usize].store(CLAIMED, Ordering::Release);
-        }
-        found.is_some()
+        WORD[self.handle as u16 as usize].store(CLAIMED, Ordering::Release);
+        drop(found);
     }
 }
 

@@ -49,28 +49,32 @@ struct Timer {
     since: Mutex<Option<Instant>>,
 }
 
-pub(crate) struct Timers([Timer; 3]);
+pub(crate) struct Timers {
+    timers: [Timer; 3],
+    /// One change of a delta at a time, with what follows from it.
+    changing: Mutex<()>,
+}
 
 impl Timers {
     pub(crate) fn new() -> Timers {
-        Timers(
-            [1.0f64, 3600.0, 0.0]
-                .map(|seconds| Timer { seconds: AtomicU64::new(seconds.to_bits()), since: Mutex::new(None) }),
-        )
+        let timer = |seconds: f64| Timer { seconds: AtomicU64::new(seconds.to_bits()), since: Mutex::new(None) };
+        Timers { timers: [1.0, 3600.0, 0.0].map(timer), changing: Mutex::new(()) }
     }
 
     pub(crate) fn seconds(&self, delta: Delta) -> f64 {
         // Relaxed: a number by itself. Who changes it rings the service thread, which orders the rest.
-        f64::from_bits(self.0[delta.index()].seconds.load(Ordering::Relaxed))
+        f64::from_bits(self.timers[delta.index()].seconds.load(Ordering::Relaxed))
     }
 
-    /// Changes a delta; returns what it was. The caller has checked it.
-    pub(crate) fn set_seconds(&self, delta: Delta, seconds: f64) -> f64 {
-        f64::from_bits(self.0[delta.index()].seconds.swap(seconds.to_bits(), Ordering::Relaxed))
+    /// Changes a delta, and does what follows from it; returns what it was. The caller has checked it.
+    pub(crate) fn set_seconds(&self, delta: Delta, seconds: f64, follow: impl FnOnce()) -> f64 {
+        let _one_at_a_time = self.changing.lock();
+        follow();
+        f64::from_bits(self.timers[delta.index()].seconds.swap(seconds.to_bits(), Ordering::Relaxed))
     }
 
     fn since(&self, delta: Delta) -> MutexGuard<'_, Option<Instant>> {
-        self.0[delta.index()].since.lock()
+        self.timers[delta.index()].since.lock()
     }
 
     /// Lets a timer run from now on.

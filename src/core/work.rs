@@ -15,6 +15,7 @@
 //! that lock, and takes the map off the board in the same breath: nobody joins after it. Leaving is a Release, and
 //! finding out that nobody is left an Acquire: what the items wrote is seen by the caller.
 
+use super::attention::{ABORT, PAUSE, STOP};
 use super::crew::Crew;
 use super::handler::Handler;
 use super::pace::Pace;
@@ -149,9 +150,7 @@ impl Work {
         let mut look = self.tally.look();
         let mut pace = Pace::new(self.chunk);
         let one_by_one = self.body.is_one_by_one();
-        // What was asked for when this thread last attended: levels stay, and need no second look.
-        let mut seen = None;
-        self.attend_if_wanted(&look, &mut seen, attend);
+        self.attend_if_wanted(&look, index, attend);
         loop {
             // Rising costs: once that is seen, the dearest first, so that none is begun when the others are done.
             let mut last_first = false;
@@ -178,7 +177,7 @@ impl Work {
                     if self.tally.take_hungry() {
                         self.feed(range.left() as f32 * pace.cost());
                     }
-                    if self.attend_if_wanted(&look, &mut seen, attend) {
+                    if self.attend_if_wanted(&look, index, attend) {
                         pace.restart();
                     }
                 } else if range.left() as f32 * pace.cost() > WORTH_WAKING && self.has_room() {
@@ -230,17 +229,17 @@ impl Work {
         false
     }
 
-    /// Attends when something new is asked for. Returns whether it did.
-    fn attend_if_wanted(&self, look: &Look<'_>, seen: &mut Option<u32>, attend: Attend<'_>) -> bool {
+    /// Attends when something is asked for that concerns this thread. Returns whether it did.
+    fn attend_if_wanted(&self, look: &Look<'_>, index: u32, attend: Attend<'_>) -> bool {
         if !look.attention_is_wanted() {
             return false;
         }
-        let attention = self.handler.attention();
-        if *seen == Some(attention.control()) && !self.crew.is_held() {
-            return false;
+        // Whatever else is asked for is for the computation thread, between the items of its own map.
+        let is_for_all = || self.handler.attention().control() & (PAUSE | ABORT | STOP) != 0 || self.crew.is_held();
+        let wanted = (index == 0 && self.depth == 1) || is_for_all();
+        if wanted {
+            attend(&self.tally);
         }
-        attend(&self.tally);
-        *seen = Some(attention.control());
-        true
+        wanted
     }
 }

@@ -182,11 +182,11 @@ pub const PARK_OPTION_RETRIES: c_int = 4;
 pub const PARK_OPTION_PROGRESS: c_int = 5;
 /// Option of maps: 1 is the checking mode, as with PARK_MAP_CHECK=1 in the environment. 0 is the default.
 pub const PARK_OPTION_CHECK: c_int = 6;
-/// Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its processor
-/// meanwhile. 50 is the default.
+/// Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its
+/// processor meanwhile. 50 is the default.
 pub const PARK_OPTION_SPIN: c_int = 7;
-/// Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved in
-/// the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.
+/// Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved
+/// in the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.
 pub const PARK_OPTION_CHECKPOINTS: c_int = 8;
 /// Option of imaps: how many items may be fetched from the source and not taken as results. 1024 is the default.
 pub const PARK_OPTION_IN_FLIGHT: c_int = 9;
@@ -264,14 +264,14 @@ pub type park_progress_fn = Option<
 >;
 
 /// Saves (PARK_SAVE) or restores (PARK_RESTORE) what the job needs to go on later. Called on the computation thread,
-/// inside park_ready or park_restore or before the service of park_start. To return: PARK_OK, PARK_NO_CHECKPOINT when
-/// there is nothing to restore, anything else when it failed.
+/// inside park_ready or park_restore or before the service of park_start. To return: PARK_OK, PARK_NO_CHECKPOINT
+/// when there is nothing to restore, anything else when it failed.
 pub type park_checkpoint_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, operation: c_int, user: *mut c_void) -> c_int>;
 
-/// Serves a request, on the thread that the registering function names. Both messages live until the callback returns;
-/// what is put into `reply` goes to the sender. 0 says done; anything else says refused, and the text "reason" of the
-/// reply is told to the sender.
+/// Serves a request, on the thread that the registering function names. Both messages live until the callback
+/// returns; what is put into `reply` goes to the sender. 0 says done; anything else says refused, and the text
+/// "reason" of the reply is told to the sender.
 pub type park_message_fn = Option<
     unsafe extern "C-unwind" fn(
         job: *mut park_handler,
@@ -287,8 +287,8 @@ pub type park_reply_fn = Option<
     unsafe extern "C-unwind" fn(job: *mut park_handler, status: c_int, reply: *const park_message, user: *mut c_void),
 >;
 
-/// Called when a client's queue is no longer empty, on whichever thread made the event: it must return soon, and must
-/// not call into park. libuv's uv_async_send has this form. The result is ignored.
+/// Called when a client's queue is no longer empty, on the thread that made the event or on the service thread: it
+/// must return soon, and must not call into park. libuv's uv_async_send has this form. The result is ignored.
 pub type park_notify_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void) -> c_int>;
 
 /// Options of maps. Made by park_options_new, freed by park_options_free.
@@ -296,9 +296,10 @@ pub struct park_options {
     _private: [u8; 0],
 }
 
-/// Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where the array
-/// is); or of park_imap_new, where `in` is what the source wrote and `out` has room for a result. Called on the computation thread and on the workers, several at once. 0: done. Anything else: the item failed;
-/// while the run is to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
+/// Does one item of park_map: reads `in`, writes `out`, which are the item's own places in the arrays (NULL where the
+/// array is); or of park_imap_new, where `in` is what the source wrote and `out` has room for a result. Called on the
+/// computation thread and on the workers, several at once. 0: done. Anything else: the item failed; while the run is
+/// to end, PARK_ABORTED and PARK_STOPPED say that it was broken off.
 pub type park_map_fn = Option<
     unsafe extern "C-unwind" fn(
         job: *mut park_handler,
@@ -309,8 +310,8 @@ pub type park_map_fn = Option<
     ) -> c_int,
 >;
 
-/// Does the items from `begin` up to, and without, `end`, of park_for. Called on the computation thread and on the workers,
-/// several at once. To return as park_map_fn does; what it returns holds for all these items.
+/// Does the items from `begin` up to, and without, `end`, of park_for. Called on the computation thread and on the
+/// workers, several at once. To return as park_map_fn does; what it returns holds for all these items.
 pub type park_for_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, begin: i64, end: i64, user: *mut c_void) -> c_int>;
 
@@ -319,9 +320,9 @@ pub struct park_imap {
     _private: [u8; 0],
 }
 
-/// Yields the item of this index of an imap: writes it to `item`, which has room for the item_bytes of park_imap_new. Called
-/// with 0, 1, 2, ... by one thread at a time, on the computation thread and on the workers. 0: there it is. PARK_END: there are
-/// no more. Anything else: the source failed, which ends the imap when all before it is taken.
+/// Yields the item of this index of an imap: writes it to `item`, which has room for the item_bytes of park_imap_new.
+/// Called with 0, 1, 2, ... by one thread at a time, on the computation thread and on the workers. 0: there it is.
+/// PARK_END: there are no more. Anything else: the source failed, which ends the imap when all before it is taken.
 pub type park_source_fn = Option<
     unsafe extern "C-unwind" fn(job: *mut park_handler, item: *mut c_void, index: i64, user: *mut c_void) -> c_int,
 >;

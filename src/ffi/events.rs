@@ -200,7 +200,8 @@ pub extern "C" fn park_client_fd(client: *mut park_client) -> c_int {
     with_none(|| CLIENTS.find(client)?.client.descriptor())
 }
 
-/// Calls `fn` whenever the client's queue is no longer empty, on whichever thread made the event, and once more when
+/// Calls `fn` whenever the client's queue is no longer empty, on the thread that made the event (on the service
+/// thread when several clients are to be told), and once more when
 /// the client is cut off or the handler freed; at once when something waits already. Calls are not counted: empty the
 /// queue in a loop. It replaces the one before. Any thread. PARK_INVALID_ARGUMENT: `fn` is NULL.
 #[no_mangle]

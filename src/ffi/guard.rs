@@ -116,6 +116,18 @@ pub(super) fn with_computing<R: Returned>(job: *const park_handler, body: impl F
     }
 }
 
+/// As [`with_handler`], and on the computation thread without a lock, for calls that user code is called from.
+pub(super) fn with_mapping<R: Returned>(job: *const park_handler, body: impl FnOnce(&Arc<Handler>) -> Result<R>) -> R {
+    match (!sys::forked()).then(|| lifecycle::take_computing(job as u64)).flatten() {
+        Some(handler) => {
+            // Put back at once: what the user calls from an item finds it there.
+            lifecycle::put_computing_back(handler.clone());
+            guard(|| body(&handler), |text| handler.note_error(text))
+        }
+        None => with_handler(job, body),
+    }
+}
+
 fn invalid_handle(is_null: bool) -> Error {
     let text = if is_null { "job: NULL" } else { "job: not a handler, or one that was freed" };
     Error::new(Status::InvalidHandle, text)

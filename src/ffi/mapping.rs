@@ -3,7 +3,7 @@
 use super::callback::function;
 use super::constants::*;
 use super::convert::{check_out, choice};
-use super::guard::with_handler;
+use super::guard::{with_handler, with_mapping};
 use super::items::{Common, For, Map};
 use super::options::{given, Given, Memory};
 use crate::core::event::Level;
@@ -16,29 +16,34 @@ use std::sync::{Arc, OnceLock};
 
 /// ======== Maps ========
 ///
-/// Calls `fn` for each item from 0 to `n` - 1, on this thread and on the job's workers at once. Item i reads at `in` + i `in_stride` and
-/// writes at `out` + i `out_stride`; strides are bytes, 0 is allowed, and either array may be NULL. Computation thread outside callbacks,
-/// or inside an item of another map of this job, on whatever thread that is.
+/// Calls `fn` for each of `n` items, counted from 0, on this thread and on the job's workers at once. Item i reads
+/// at `in` plus i times `in_stride`, and writes at `out` plus i times `out_stride`; strides are bytes, 0 is allowed,
+/// and either array may be NULL. Computation thread outside callbacks, or inside an item of another map of this job,
+/// on whatever thread that is.
 ///
-/// All is done when it returns 0. Which thread does which item is not known beforehand; what each item gets is, so the results are the
-/// same bits with any number of threads, if `fn` depends on its arguments only. How much a thread takes at a time is measured.
+/// All is done when it returns 0. Which thread does which item is not known beforehand; what each item gets is, so
+/// the results are the same bits with any number of threads, if `fn` depends on its arguments only. How much a
+/// thread takes at a time is measured.
 ///
-/// A map is a ready point all along: between two items it halts while the job is paused, serves requests on the calling thread while no
-/// other is inside an item, delivers events to the callbacks of this thread, and ends early on PARK_ABORT and PARK_STOP. A job
-/// that has a way to save (park_on_checkpoint, or it asks park_checkpoint_due) is not torn: checkpoints and a stop wait for the end of the
-/// map, unless PARK_OPTION_CHECKPOINTS says that they need not. Inside `fn`, park_improved, park_log, park_signal and maps of the same
-/// job may be called; park_ready, park_detach and park_handler_free return PARK_REENTRANT, PARK_WRONG_THREAD or PARK_BUSY (park_ready
-/// says 0 while nothing is pending); what waits for the job, PARK_WRONG_THREAD.
+/// A map is a ready point all along: between two items it halts while the job is paused, serves requests on the
+/// calling thread while no other is inside an item, delivers events to the callbacks of this thread, and ends early
+/// on PARK_ABORT and PARK_STOP. A job that has a way to save (park_on_checkpoint, or it asks park_checkpoint_due) is
+/// not torn: checkpoints and a stop wait for the end of the map, unless PARK_OPTION_CHECKPOINTS says that they need
+/// not. Inside `fn`, park_improved, park_log, park_signal and maps of the same job may be called; park_ready,
+/// park_detach and park_handler_free return PARK_REENTRANT, PARK_WRONG_THREAD or PARK_BUSY (park_ready says 0 while
+/// nothing is pending); what waits for the job, PARK_WRONG_THREAD.
 ///
-/// The workers take no asynchronous signal and compute with this thread's floating-point rounding and traps; flags that they raise are not
-/// brought back. Fortran: `fn` is a module procedure with bind(C); compile with -frecursive or -fopenmp, for gfortran makes large local
-/// arrays static otherwise, and with them all threads would share them. PARK_MAP_CHECK=1 in the environment finds such faults: each map
-/// whose memory park knows then runs twice, in parallel and one item after the other, and items that differ are told in the log and by
-/// park_map_items; what stays in memory is from the second.
+/// The workers take no asynchronous signal and compute with this thread's floating-point rounding and traps; flags
+/// that they raise are not brought back. Fortran: `fn` is a module procedure with bind(C); compile with -frecursive
+/// or -fopenmp, for gfortran makes large local arrays static otherwise, and with them all threads would share them.
+/// PARK_MAP_CHECK=1 in the environment finds such faults: each map whose memory park knows then runs twice, in
+/// parallel and one item after the other, and items that differ are told in the log and by park_map_items; what
+/// stays in memory is from the second.
 ///
-/// PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item failed; park_last_error
-/// has the first one's number. PARK_DIFFERS: the checking mode found items that differ. PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride
-/// negative, arrays that no memory can hold. PARK_NOT_RUNNING, PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
+/// PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item
+/// failed; park_last_error has the first one's number. PARK_DIFFERS: the checking mode found items that differ.
+/// PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride negative, arrays that no memory can hold. PARK_NOT_RUNNING,
+/// PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
 #[no_mangle]
 pub unsafe extern "C" fn park_map(
     job: *mut park_handler,
@@ -54,9 +59,9 @@ pub unsafe extern "C" fn park_map(
     unsafe { park_map_with(job, std::ptr::null_mut(), r#fn, user, r#in, in_stride, out, out_stride, n) }
 }
 
-/// As park_map, with options; NULL is the defaults. Threads and statuses as there; PARK_INVALID_HANDLE also for `options`;
-/// PARK_INVALID_ARGUMENT also for an array of statuses that has not `n` elements. With PARK_OPTION_GO_ON, PARK_FAILED comes
-/// when all others are done.
+/// As park_map, with options; NULL is the defaults. Threads and statuses as there; PARK_INVALID_HANDLE also for
+/// `options`; PARK_INVALID_ARGUMENT also for an array of statuses that has not `n` elements. With PARK_OPTION_GO_ON,
+/// PARK_FAILED comes when all others are done.
 #[no_mangle]
 pub unsafe extern "C" fn park_map_with(
     job: *mut park_handler,
@@ -69,7 +74,7 @@ pub unsafe extern "C" fn park_map_with(
     out_stride: i64,
     n: i64,
 ) -> c_int {
-    with_handler(job, |handler| {
+    with_mapping(job, |handler| {
         let call = function(r#fn, "fn")?;
         let count = count(n)?;
         let input_stride = stride(r#in, in_stride, count, "in")?;
@@ -83,10 +88,12 @@ pub unsafe extern "C" fn park_map_with(
     })
 }
 
-/// Calls `fn` for stretches that together are the items from `begin` up to, and without, `end`, on this thread and on the job's
-/// workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All else as park_map.
+/// Calls `fn` for stretches that together are the items from `begin` up to, and without, `end`, on this thread and
+/// on the job's workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All
+/// else as park_map.
 ///
-/// Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or inside an item.
+/// Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or
+/// inside an item.
 #[no_mangle]
 pub unsafe extern "C" fn park_for(
     job: *mut park_handler,
@@ -99,8 +106,8 @@ pub unsafe extern "C" fn park_for(
     unsafe { park_for_with(job, std::ptr::null_mut(), begin, end, r#fn, user) }
 }
 
-/// As park_for, with options; NULL is the defaults. Threads and statuses as in park_map_with. Items are counted from `begin`
-/// on in the array of statuses and in park_map_items: the first one is 0.
+/// As park_for, with options; NULL is the defaults. Threads and statuses as in park_map_with. Items are counted from
+/// `begin` on in the array of statuses and in park_map_items: the first one is 0.
 #[no_mangle]
 pub unsafe extern "C" fn park_for_with(
     job: *mut park_handler,
@@ -110,7 +117,7 @@ pub unsafe extern "C" fn park_for_with(
     r#fn: park_for_fn,
     user: *mut c_void,
 ) -> c_int {
-    with_handler(job, |handler| {
+    with_mapping(job, |handler| {
         let call = function(r#fn, "fn")?;
         if end < begin {
             return Err(Error::argument(format!("end: {end} is below begin, {begin}")));
@@ -125,8 +132,9 @@ pub unsafe extern "C" fn park_for_with(
 }
 
 /// The items of the last map that the computation thread called, by what became of them: `which` is PARK_ITEMS_LEFT,
-/// PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up to, and
-/// without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the memory instead.
+/// PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up
+/// to, and without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the
+/// memory instead.
 ///
 /// PARK_UNKNOWN: there are no more. PARK_INVALID_ARGUMENT: `which`, or an output that is NULL or not aligned.
 #[no_mangle]

@@ -11,6 +11,7 @@ use crate::core::map::Options;
 use crate::core::seat;
 use crate::core::status::{Error, Result};
 use crate::core::sync::Mutex;
+use crate::sys;
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,16 +82,16 @@ fn change(options: *mut park_options, change: impl FnOnce(&mut Given) -> Result<
 
 /// ======== Options of maps ========
 ///
-/// Makes options, all at their defaults, for park_map_with and park_for_with. Any thread. To be given to park_options_free in
-/// the end. One object may serve many maps, at once too where it has no statuses; a map that runs is not touched by later
-/// changes. NULL on error, and park_last_error(NULL, ...) says why.
+/// Makes options, all at their defaults, for park_map_with and park_for_with. Any thread. To be given to
+/// park_options_free in the end. One object may serve many maps, at once too where it has no statuses; a map that
+/// runs is not touched by later changes. NULL on error, and park_last_error(NULL, ...) says why.
 #[no_mangle]
 pub extern "C" fn park_options_new() -> *mut park_options {
     with_none(|| OPTIONS.add(Arc::new(Mutex::new(Given::nothing()))))
 }
 
-/// Frees options. NULL does nothing and is PARK_OK. Any thread, also while a map runs with them: the hooks' destroy function is
-/// then called at that map's end.
+/// Frees options. NULL does nothing and is PARK_OK. Any thread, also while a map runs with them: the hooks' destroy
+/// function is then called at that map's end.
 #[no_mangle]
 pub extern "C" fn park_options_free(options: *mut park_options) -> c_int {
     if options.is_null() {
@@ -99,8 +100,8 @@ pub extern "C" fn park_options_free(options: *mut park_options) -> c_int {
     with_none(|| OPTIONS.remove(options).map(|_| PARK_OK))
 }
 
-/// Sets an option: `which` is one of PARK_OPTION_..., which say what `value` means. Any thread. PARK_INVALID_ARGUMENT: `which`,
-/// or a `value` that is none of its values; the object is as it was.
+/// Sets an option: `which` is one of PARK_OPTION_..., which say what `value` means. Any thread.
+/// PARK_INVALID_ARGUMENT: `which`, or a `value` that is none of its values; the object is as it was.
 #[no_mangle]
 pub extern "C" fn park_options_set(options: *mut park_options, which: c_int, value: i64) -> c_int {
     change(options, |given| {
@@ -125,8 +126,9 @@ pub extern "C" fn park_options_set(options: *mut park_options, which: c_int, val
     })
 }
 
-/// Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the ones before.
-/// Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map uses them.
+/// Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the
+/// ones before. Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map
+/// uses them; at once when this fails. Statuses: PARK_OK, or those of every function.
 #[no_mangle]
 pub unsafe extern "C" fn park_options_hooks(
     options: *mut park_options,
@@ -146,10 +148,10 @@ pub unsafe extern "C" fn park_options_hooks(
     code
 }
 
-/// Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with these
-/// options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function returned the last
-/// time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the options are freed.
-/// PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
+/// Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with
+/// these options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function
+/// returned the last time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the
+/// options are freed. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
 #[no_mangle]
 pub unsafe extern "C" fn park_options_statuses(options: *mut park_options, statuses: *mut c_int, count: i64) -> c_int {
     change(options, |given| {
@@ -160,9 +162,10 @@ pub unsafe extern "C" fn park_options_statuses(options: *mut park_options, statu
     })
 }
 
-/// Names the memory that a loop of park_for writes, `bytes` bytes from `memory` on, so that the checking mode can compare it; a
-/// map's is its `out`, unless this names another. NULL and 0 take it back. Any thread. It must be valid while maps run with these
-/// options. PARK_INVALID_ARGUMENT: `bytes` negative, or `memory` NULL with another one.
+/// Names the memory that a loop of park_for writes, `bytes` bytes from `memory` on, so that the checking mode can
+/// compare it; a map's is its `out`, unless this names another. NULL and 0 take it back. Any thread. It must be
+/// valid while maps run with these options. PARK_INVALID_ARGUMENT: `bytes` negative, or `memory` NULL with another
+/// one.
 #[no_mangle]
 pub unsafe extern "C" fn park_options_memory(options: *mut park_options, memory: *mut c_void, bytes: i64) -> c_int {
     change(options, |given| {
@@ -173,9 +176,10 @@ pub unsafe extern "C" fn park_options_memory(options: *mut park_options, memory:
 }
 
 /// Sets how many threads do a map, the caller included, from the next one on; 0 is the default: PARK_NUM_THREADS,
-/// SLURM_CPUS_PER_TASK or OMP_NUM_THREADS of the environment, in this order, or else the processors that the affinity mask and the
-/// container's quota leave to this process. Any thread. The threads are made by the first map that needs them, with the stack of
-/// park_set_stack_size, and end with the handler. PARK_INVALID_ARGUMENT: `count` negative or above 4096.
+/// SLURM_CPUS_PER_TASK or OMP_NUM_THREADS of the environment, in this order, or else the processors that the
+/// affinity mask and the container's quota leave to this process. Any thread. The threads are made by the first map
+/// that needs them, with the stack of park_set_stack_size, and end with the handler. PARK_INVALID_ARGUMENT: `count`
+/// negative or above 4096.
 #[no_mangle]
 pub extern "C" fn park_set_workers(job: *mut park_handler, count: i64) -> c_int {
     with_handler(job, |handler| {
@@ -190,26 +194,24 @@ pub extern "C" fn park_workers(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| Ok(handler.workers() as c_int))
 }
 
-/// The number of the calling thread: 0 on the computation thread, 1, 2, ... on the workers of `job`. To be called inside an item; on
-/// any other thread it is 0. A few nanoseconds.
+/// The number of the calling thread: 0 on the computation thread, 1, 2, ... on the workers of `job`. To be called
+/// inside an item; on any other thread it is 0. A few nanoseconds.
 #[no_mangle]
 pub extern "C" fn park_worker(job: *mut park_handler) -> c_int {
     let seat = seat::current();
-    if seat.handle == job as u64 {
-        seat.index as c_int
-    } else {
-        0
+    if seat.handle == job as u64 && !job.is_null() && !sys::forked() {
+        return seat.index as c_int;
     }
+    with_handler(job, |_| Ok(0))
 }
 
-/// What the enter hook returned on the calling thread, for the map that the item belongs to. To be called inside an item; on any
-/// other thread, and without a hook, it is NULL. A few nanoseconds.
+/// What the enter hook returned on the calling thread, for the map that the item belongs to. To be called inside an
+/// item; on any other thread, and without a hook, it is NULL. A few nanoseconds.
 #[no_mangle]
 pub extern "C" fn park_worker_local(job: *mut park_handler) -> *mut c_void {
     let seat = seat::current();
-    if seat.handle == job as u64 {
-        seat.local as *mut c_void
-    } else {
-        std::ptr::null_mut()
+    if seat.handle == job as u64 && !job.is_null() && !sys::forked() {
+        return seat.local as *mut c_void;
     }
+    with_handler(job, |_| Ok(std::ptr::null_mut()))
 }

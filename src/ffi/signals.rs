@@ -68,10 +68,10 @@ fn message_for(ask: Ask, message: *const park_message) -> Result<Message> {
 ///
 /// `request` is one of PARK_PAUSE to PARK_MESSAGE. `message` is copied; it may be NULL for signals and PARK_GET. A
 /// message whose name has a handler by park_on_signal is served at once on the service thread; everything else at the
-/// next ready point, in the order sent, also while paused. PARK_PAUSE and PARK_RESUME are answered when the loop has halted, or
-/// goes on. Deltas in a PARK_SET apply at once; variables at the ready
-/// point; when something is refused, none of them. `out_reply`, unless NULL, is a message of the caller's: it is
-/// emptied and filled with the reply's values, on a refusal with the text "reason".
+/// next ready point, in the order sent, also while paused. PARK_PAUSE and PARK_RESUME are answered when the loop has
+/// halted, or goes on. Deltas in a PARK_SET apply at once; variables at the ready point; when something is refused,
+/// none of them. `out_reply`, unless NULL, is a message of the caller's: it is emptied and filled with the reply's
+/// values, on a refusal with the text "reason".
 ///
 /// PARK_OK: done. PARK_REFUSED: by a limit, a read-only mark, a check, a method or a handler. PARK_UNKNOWN: no such
 /// variable, method or handler. PARK_WRONG_TYPE: of a value. PARK_EXPIRED: the job ended first, or was freed.
