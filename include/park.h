@@ -562,6 +562,13 @@ typedef void *(*park_enter_fn)(park_handler *job, int worker, void *user);
 typedef void (*park_leave_fn)(park_handler *job, int worker, void *local, void *user);
 
 /**
+ * Yields the item of this index of an imap: writes it to `item`, which has room for the item_bytes of park_imap_new.
+ * Called with 0, 1, 2, ... by one thread at a time, on the computation thread and on the workers. 0: there it is.
+ * PARK_END: there are no more. Anything else: the source failed, which ends the imap when all before it is taken.
+ */
+typedef int (*park_source_fn)(park_handler *job, void *item, int64_t index, void *user);
+
+/**
  * Takes the one reply to a request, on the service thread: the status that park_ask would have returned, and the
  * reply's values, which live until the callback returns.
  */
@@ -597,13 +604,6 @@ typedef int (*park_progress_fn)(park_handler *job, double done, double total, do
  * must return soon, and must not call into park. libuv's uv_async_send has this form. The result is ignored.
  */
 typedef int (*park_notify_fn)(void *user);
-
-/**
- * Yields the item of this index of an imap: writes it to `item`, which has room for the item_bytes of park_imap_new.
- * Called with 0, 1, 2, ... by one thread at a time, on the computation thread and on the workers. 0: there it is.
- * PARK_END: there are no more. Anything else: the source failed, which ends the imap when all before it is taken.
- */
-typedef int (*park_source_fn)(park_handler *job, void *item, int64_t index, void *user);
 
 /**
  * ======== Version and errors ========
@@ -1020,6 +1020,114 @@ int park_worker(park_handler *job);
  * item; on any other thread, and without a hook, it is NULL. A few nanoseconds.
  */
 void *park_worker_local(park_handler *job);
+
+/**
+ * ======== Imaps ========
+ *
+ * Makes an imap: items that a source yields go through `fn`, on this thread and on the job's workers at once, and
+ * their results are taken one by one by park_imap_next. Nothing is fetched before the first of these calls, and never
+ * more than PARK_OPTION_IN_FLIGHT items (1024) that were not taken as results, so a source without end runs in
+ * constant memory.
+ *
+ * `source(job, item, index, source_user)` writes an item of `item_bytes` bytes; it is called by one thread at a time,
+ * but by any that takes part. `fn(job, item, result, index, user)` reads it and writes a result of `result_bytes`
+ * bytes; what is in there before is of no meaning. Items and results lie one behind the other at addresses like those
+ * of an array that begins at a multiple of 64. Either size may be 0. `options` NULL is the defaults; its array of
+ * statuses and its checking mode are not for imaps.
+ *
+ * `fn`, `user`, `source`, `source_user` are used until park_imap_free returns. What may be called inside them,
+ * threads, floating-point environment and Fortran's rules are as for park_map; so is who may call this: the
+ * computation thread outside callbacks, or inside an item of a map or of another imap of this job. The thread that
+ * makes the imap is the one that takes the results.
+ *
+ * Returns NULL on error, and park_last_error(job, ...) says why: `fn` or `source` NULL, a size that is negative or
+ * more than memory can hold, `options` not a live handle, nothing attached or started, the wrong thread, a callback.
+ */
+park_imap *park_imap_new(park_handler *job,
+                         park_options *options,
+                         park_map_fn fn,
+                         void *user,
+                         park_source_fn source,
+                         void *source_user,
+                         int64_t item_bytes,
+                         int64_t result_bytes);
+
+/**
+ * As park_imap_new, from the same threads, of an array: item i is at `in` + i `in_stride`, for i below `n`. `fn`
+ * reads it in its place, so the array must stay until park_imap_free returns. `in` may be NULL, then `fn` gets NULL
+ * and has the index alone.
+ *
+ * NULL on error as there; also a negative `n` or `in_stride`, or an array that no memory can hold.
+ */
+park_imap *park_imap_array(park_handler *job,
+                           park_options *options,
+                           park_map_fn fn,
+                           void *user,
+                           const void *in,
+                           int64_t in_stride,
+                           int64_t n,
+                           int64_t result_bytes);
+
+/**
+ * Takes the next result: copies it to `out_result`, which has room for the result_bytes of the imap, and writes the
+ * item's index and what `fn` returned for it. Each output may be NULL. On the thread that made the imap, outside
+ * callbacks of the imap.
+ *
+ * Results come in the order of the items, or as they are completed with PARK_OPTION_AS_COMPLETED. While none is there
+ * this thread runs items itself: so the first result does not wait for another thread, and short items are not worth
+ * one. It waits at most `timeout` seconds (0: not at all, PARK_FOREVER: without end), and then begins no item that
+ * would take longer, by what items took so far: it can be late by one item. With 0 it runs none, unless there is no
+ * other thread to run them.
+ *
+ * It is a ready point, as park_ready: it halts while the job is paused, and serves requests while no worker is inside
+ * an item. It costs some 3 ns when a result is there; time is not looked at.
+ *
+ * PARK_OK: there is a result. PARK_END: there are no more. PARK_ABORTED, PARK_STOPPED: the run is to end;
+ * park_imap_rest has what is left. PARK_FAILED: an item failed, and *out_index and *out_status tell which and how (in
+ * order, all before it were taken); or the source did, and they tell which item is missing and its code; or with
+ * PARK_OPTION_GO_ON, at the end, at least one did. Each of these stays: it is returned again. PARK_TIMEOUT: there is
+ * none yet. PARK_CLOSED: another thread has freed the imap, or the handler was freed. PARK_WRONG_THREAD,
+ * PARK_REENTRANT, PARK_NOT_RUNNING: not from here. PARK_INVALID_ARGUMENT: `timeout`.
+ */
+int park_imap_next(park_imap *imap, double timeout, void *out_result, int64_t *out_index, int *out_status);
+
+/**
+ * As park_imap_next, on the same thread, several at once: waits for one result, then takes what is there, at most
+ * `most` results, into arrays, of which each may be NULL. *out_count is how many they are; it is 0 unless the status
+ * is PARK_OK.
+ *
+ * Statuses as there; PARK_INVALID_ARGUMENT also for a `most` below 1, or an `out_count` that is NULL or not aligned.
+ */
+int park_imap_take(park_imap *imap,
+                   double timeout,
+                   int64_t most,
+                   int64_t *out_count,
+                   void *out_results,
+                   int64_t *out_indices,
+                   int *out_statuses);
+
+/**
+ * After park_imap_next has said that the imap ended early: what was fetched from the source, and not taken, one by
+ * one in the order of the items. *out_status is 0 and *out_result the result when the item is done; PARK_NOT_RUN when
+ * it was never begun; else what `fn` returned. So every item that the source yielded is told exactly once. Each
+ * output may be NULL. The first call waits for items that run. On the thread that made the imap.
+ *
+ * PARK_OK: there is one. PARK_END: there are no more. PARK_BUSY: the imap has not ended. PARK_WRONG_THREAD,
+ * PARK_REENTRANT: not from here.
+ */
+int park_imap_rest(park_imap *imap, void *out_result, int64_t *out_index, int *out_status);
+
+/**
+ * Frees an imap, at whatever point it is. NULL does nothing and is PARK_OK. Any thread, but not from inside `fn`, the
+ * source or a hook of this imap.
+ *
+ * No item is begun any more; it waits for those that run, so the caller must not hold a lock that they need. When it
+ * returns, the imap's functions and their data are not used again. Another thread that waits in park_imap_next gets
+ * PARK_CLOSED. An imap that outlives its run, or its handler, must be freed all the same.
+ *
+ * PARK_REENTRANT: from inside a function of this imap; it is as it was.
+ */
+int park_imap_free(park_imap *imap);
 
 /**
  * ======== Signals and requests in ========
@@ -1504,114 +1612,6 @@ int64_t park_message_key(const park_message *message, int64_t index, char *buffe
  * key. PARK_INVALID_ARGUMENT: `key`.
  */
 int park_message_type(const park_message *message, const char *key);
-
-/**
- * ======== Imaps ========
- *
- * Makes an imap: items that a source yields go through `fn`, on this thread and on the job's workers at once, and
- * their results are taken one by one by park_imap_next. Nothing is fetched before the first of these calls, and never
- * more than PARK_OPTION_IN_FLIGHT items (1024) that were not taken as results, so a source without end runs in
- * constant memory.
- *
- * `source(job, item, index, source_user)` writes an item of `item_bytes` bytes; it is called by one thread at a time,
- * but by any that takes part. `fn(job, item, result, index, user)` reads it and writes a result of `result_bytes`
- * bytes; what is in there before is of no meaning. Items and results lie one behind the other at addresses like those
- * of an array that begins at a multiple of 64. Either size may be 0. `options` NULL is the defaults; its array of
- * statuses and its checking mode are not for imaps.
- *
- * `fn`, `user`, `source`, `source_user` are used until park_imap_free returns. What may be called inside them,
- * threads, floating-point environment and Fortran's rules are as for park_map; so is who may call this: the
- * computation thread outside callbacks, or inside an item of a map or of another imap of this job. The thread that
- * makes the imap is the one that takes the results.
- *
- * Returns NULL on error, and park_last_error(job, ...) says why: `fn` or `source` NULL, a size that is negative or
- * more than memory can hold, `options` not a live handle, nothing attached or started, the wrong thread, a callback.
- */
-park_imap *park_imap_new(park_handler *job,
-                         park_options *options,
-                         park_map_fn fn,
-                         void *user,
-                         park_source_fn source,
-                         void *source_user,
-                         int64_t item_bytes,
-                         int64_t result_bytes);
-
-/**
- * As park_imap_new, from the same threads, of an array: item i is at `in` + i `in_stride`, for i below `n`. `fn`
- * reads it in its place, so the array must stay until park_imap_free returns. `in` may be NULL, then `fn` gets NULL
- * and has the index alone.
- *
- * NULL on error as there; also a negative `n` or `in_stride`, or an array that no memory can hold.
- */
-park_imap *park_imap_array(park_handler *job,
-                           park_options *options,
-                           park_map_fn fn,
-                           void *user,
-                           const void *in,
-                           int64_t in_stride,
-                           int64_t n,
-                           int64_t result_bytes);
-
-/**
- * Takes the next result: copies it to `out_result`, which has room for the result_bytes of the imap, and writes the
- * item's index and what `fn` returned for it. Each output may be NULL. On the thread that made the imap, outside
- * callbacks of the imap.
- *
- * Results come in the order of the items, or as they are completed with PARK_OPTION_AS_COMPLETED. While none is there
- * this thread runs items itself: so the first result does not wait for another thread, and short items are not worth
- * one. It waits at most `timeout` seconds (0: not at all, PARK_FOREVER: without end), and then begins no item that
- * would take longer, by what items took so far: it can be late by one item. With 0 it runs none, unless there is no
- * other thread to run them.
- *
- * It is a ready point, as park_ready: it halts while the job is paused, and serves requests while no worker is inside
- * an item. It costs some 6 ns when a result is there; time is not looked at.
- *
- * PARK_OK: there is a result. PARK_END: there are no more. PARK_ABORTED, PARK_STOPPED: the run is to end;
- * park_imap_rest has what is left. PARK_FAILED: an item failed, and *out_index and *out_status tell which and how (in
- * order, all before it were taken); or the source did, and they tell which item is missing and its code; or with
- * PARK_OPTION_GO_ON, at the end, at least one did. Each of these stays: it is returned again. PARK_TIMEOUT: there is
- * none yet. PARK_CLOSED: another thread has freed the imap, or the handler was freed. PARK_WRONG_THREAD,
- * PARK_REENTRANT, PARK_NOT_RUNNING: not from here. PARK_INVALID_ARGUMENT: `timeout`.
- */
-int park_imap_next(park_imap *imap, double timeout, void *out_result, int64_t *out_index, int *out_status);
-
-/**
- * As park_imap_next, on the same thread, several at once: waits for one result, then takes what is there, at most
- * `most` results, into arrays, of which each may be NULL. *out_count is how many they are; it is 0 unless the status
- * is PARK_OK.
- *
- * Statuses as there; PARK_INVALID_ARGUMENT also for a `most` below 1, or an `out_count` that is NULL or not aligned.
- */
-int park_imap_take(park_imap *imap,
-                   double timeout,
-                   int64_t most,
-                   int64_t *out_count,
-                   void *out_results,
-                   int64_t *out_indices,
-                   int *out_statuses);
-
-/**
- * After park_imap_next has said that the imap ended early: what was fetched from the source, and not taken, one by
- * one in the order of the items. *out_status is 0 and *out_result the result when the item is done; PARK_NOT_RUN when
- * it was never begun; else what `fn` returned. So every item that the source yielded is told exactly once. Each
- * output may be NULL. The first call waits for items that run. On the thread that made the imap.
- *
- * PARK_OK: there is one. PARK_END: there are no more. PARK_BUSY: the imap has not ended. PARK_WRONG_THREAD,
- * PARK_REENTRANT: not from here.
- */
-int park_imap_rest(park_imap *imap, void *out_result, int64_t *out_index, int *out_status);
-
-/**
- * Frees an imap, at whatever point it is. NULL does nothing and is PARK_OK. Any thread, but not from inside `fn`, the
- * source or a hook of this imap.
- *
- * No item is begun any more; it waits for those that run, so the caller must not hold a lock that they need. When it
- * returns, the imap's functions and their data are not used again. Another thread that waits in park_imap_next gets
- * PARK_CLOSED. An imap that outlives its run, or its handler, must be freed all the same.
- *
- * PARK_REENTRANT: from inside a function of this imap; it is as it was.
- */
-int park_imap_free(park_imap *imap);
 
 #ifdef __cplusplus
 }

@@ -17,7 +17,7 @@ use super::handler::Handler;
 use super::seat::{self, Seat};
 use super::status::Status;
 use super::stream::{Block, Pulled, Stream};
-use super::sync::{Arc, AtomicU64, Ordering};
+use super::sync::{Apart, Arc, AtomicU64, Ordering};
 use super::table;
 use super::turn::Turn;
 use crate::sys::FloatEnv;
@@ -26,10 +26,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
-/// A block lasts so long.
-const BLOCK_NANOSECONDS: u64 = 10_000;
+/// A block lasts so long: to hand one over costs the two threads about a microsecond.
+const BLOCK_NANOSECONDS: u64 = 20_000;
+/// A block has at most so many times the items of the one before.
+const GROWTH: usize = 8;
 /// Longer blocks than this save nothing more.
-const MOST_ITEMS: usize = 256;
+const MOST_ITEMS: usize = 512;
 /// What may be in flight must last so long, or a single item so long, to be worth a worker's wake-up (some 8 us).
 const WORTH_HELP_NANOSECONDS: u64 = 40_000;
 const LONG_ITEM_NANOSECONDS: u64 = 4_000;
@@ -62,24 +64,31 @@ pub(crate) struct Imap<S: Stream> {
     pub(crate) stream: S,
     /// How the thread that made it computes with floating-point numbers.
     env: FloatEnv,
-    /// Whose turn it is to call the source.
-    source: Turn,
-    /// The index of the item that is fetched next. Belongs to the turn.
-    next: AtomicU64,
-    pub(super) desk: Desk<S::Room>,
     /// Items from this index on are not to be run: one before it has failed, or nothing is to be run any more.
     limit: AtomicU64,
     /// What is asked of the job, and goes on all the same: the taker's last ready point said so.
     tolerated: AtomicU32,
-    /// Sixteenths of a nanosecond an item, lately. 0: not known yet.
-    cost: AtomicU64,
-    /// Workers that were called and have not gone away.
-    called: AtomicUsize,
     /// How many maps and imaps its items are inside of, itself included.
     pub(super) depth: AtomicU32,
     /// Items that failed for good.
     failures: AtomicU64,
     closed: AtomicBool,
+    /// Whose turn it is to call the source.
+    source: Apart<Turn>,
+    pace: Apart<Pace>,
+    pub(super) desk: Apart<Desk<S::Room>>,
+}
+
+/// What changes from block to block.
+struct Pace {
+    /// The index of the item that is fetched next. Belongs to the turn.
+    next: AtomicU64,
+    /// How many items the last block had. Belongs to the turn.
+    last: AtomicUsize,
+    /// Sixteenths of a nanosecond an item, lately. 0: not known yet.
+    cost: AtomicU64,
+    /// Workers that were called and have not gone away.
+    called: AtomicUsize,
 }
 
 thread_local! {
@@ -98,23 +107,32 @@ impl Drop for Inside {
 
 impl<S: Stream> Imap<S> {
     pub(crate) fn new(handler: &Handler, policy: Policy, stream: S) -> Arc<Imap<S>> {
+        let pace = Pace {
+            next: AtomicU64::new(0),
+            last: AtomicUsize::new(1),
+            cost: AtomicU64::new(0),
+            called: AtomicUsize::new(0),
+        };
+        let desk = Desk::new(policy.in_flight, policy.ordered, handler.attention());
         Arc::new_cyclic(|me| Imap {
             me: me.clone(),
             job: handler.handle(),
             policy,
             stream,
             env: FloatEnv::of_this_thread(),
-            source: Turn::new(),
-            next: AtomicU64::new(0),
-            desk: Desk::new(policy.in_flight, policy.ordered, handler.attention()),
             limit: AtomicU64::new(u64::MAX),
             tolerated: AtomicU32::new(0),
-            cost: AtomicU64::new(0),
-            called: AtomicUsize::new(0),
             depth: AtomicU32::new(1),
             failures: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            source: Apart::new(Turn::new()),
+            pace: Apart::new(pace),
+            desk: Apart::new(desk),
         })
+    }
+
+    pub(crate) fn closed(&self) -> &AtomicBool {
+        &self.closed
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -134,7 +152,7 @@ impl<S: Stream> Imap<S> {
     }
 
     pub(super) fn cost_nanoseconds(&self) -> Option<u64> {
-        match self.cost.load(Ordering::Relaxed) {
+        match self.pace.cost.load(Ordering::Relaxed) {
             0 => None,
             cost => Some(cost / 16),
         }
@@ -180,9 +198,14 @@ impl<S: Stream> Imap<S> {
             return self.policy.chunk;
         }
         let Some(cost) = self.cost_nanoseconds() else { return 1 };
-        // Several blocks a thread, so that the one that is being taken keeps nobody waiting for room.
-        let share = self.policy.in_flight / (4 * self.policy.threads);
-        ((BLOCK_NANOSECONDS / cost.max(1)) as usize).min(MOST_ITEMS).min(share).max(1)
+        // Several blocks a thread, so that the one that is being taken keeps nobody waiting for room, and the last ones
+        // are shared. Growing with care: one cheap item does not vouch for a hundred dear ones.
+        let blocks = if self.is_worth_help() { 4 * self.policy.threads } else { 2 };
+        let share = self.policy.in_flight / blocks;
+        let left = self.stream.left(self.pace.next.load(Ordering::Relaxed)) / (2 * self.policy.threads as u64);
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let grown = GROWTH * self.pace.last.load(Ordering::Relaxed);
+        ((BLOCK_NANOSECONDS / cost.max(1)) as usize).min(MOST_ITEMS).min(share).min(left).min(grown).max(1)
     }
 
     /// Fetches a block, if nobody else is at the source.
@@ -218,7 +241,7 @@ impl<S: Stream> Imap<S> {
             Leave::NotNow => return Fetched::NotNow,
         };
         // Relaxed: the turn orders it.
-        let first = self.next.load(Ordering::Relaxed);
+        let first = self.pace.next.load(Ordering::Relaxed);
         let mut block = match self.block(used, count) {
             Ok(block) => block,
             Err(status) => {
@@ -228,7 +251,8 @@ impl<S: Stream> Imap<S> {
         };
         let (got, pulled) = self.stream.pull(&mut block.room, first, count, || self.may_go_on(crew));
         let next = first + got as u64;
-        self.next.store(next, Ordering::Relaxed);
+        self.pace.next.store(next, Ordering::Relaxed);
+        self.pace.last.store(got.max(1), Ordering::Relaxed);
         (block.first, block.count) = (first, got);
         if got == count && pulled == Pulled::All {
             return Fetched::Block(block);
@@ -253,12 +277,10 @@ impl<S: Stream> Imap<S> {
             }
             None => {
                 let room = self.stream.room(count).map_err(|error| error.status)?;
-                Box::new(Block { first: 0, count: 0, statuses: Vec::new(), is_cut: false, room })
+                Box::new(Block::new(room))
             }
         };
-        block.statuses.clear();
-        block.statuses.reserve(count);
-        block.is_cut = false;
+        block.clear();
         Ok(block)
     }
 
@@ -266,21 +288,26 @@ impl<S: Stream> Imap<S> {
 
     /// Runs what has not run of a block, as far as that may be.
     pub(super) fn run(&self, block: &mut Block<S::Room>, crew: Option<&Arc<Crew>>) {
-        while block.statuses.len() < block.count {
-            let at = block.statuses.len();
+        // Stored at the end only: beside an empty function a store an item would show.
+        let (mut at, count) = (block.ran, block.count);
+        while at < count {
             let index = block.first + at as u64;
             if index >= self.limit() || !self.may_go_on(crew) {
-                return;
+                break;
             }
-            let status = match self.stream.run(&mut block.room, at, index) {
-                0 => 0,
-                status => self.run_again(block, at, status, crew),
-            };
-            block.statuses.push(status);
-            if status != 0 && self.ends(block, index, status, crew) {
-                return;
+            let mut status = self.stream.run(&mut block.room, at, index);
+            if status != 0 {
+                status = self.run_again(block, at, status, crew);
+            }
+            at += 1;
+            if status != 0 {
+                block.failed.push((at - 1, status));
+                if self.ends(block, index, status, crew) {
+                    break;
+                }
             }
         }
+        block.ran = at;
     }
 
     /// Tries a failed item again.
@@ -319,10 +346,10 @@ impl<S: Stream> Imap<S> {
         if items > 0 {
             let spent = now.duration_since(since).as_nanos().min(u128::from(u64::MAX / 16)) as u64;
             let cost = (spent * 16 / items as u64).max(1);
-            let before = self.cost.load(Ordering::Relaxed);
+            let before = self.pace.cost.load(Ordering::Relaxed);
             // Downwards at once: the first item pays for cold caches. Upwards half way: a hiccup is no habit.
             let smooth = if before == 0 || cost < before { cost } else { before / 2 + cost / 2 };
-            self.cost.store(smooth.max(1), Ordering::Relaxed);
+            self.pace.cost.store(smooth.max(1), Ordering::Relaxed);
         }
         now
     }
@@ -339,7 +366,10 @@ impl<S: Stream> Imap<S> {
     /// Calls a worker, when there is enough to do, or when the taker cannot do it. Who was called calls the next.
     pub(super) fn call_for_help(&self, urgently: bool, crew: Option<&Arc<Crew>>) {
         let most = self.policy.threads - 1;
-        if self.called.load(Ordering::Relaxed) >= most || !(urgently || self.is_worth_help()) || !self.desk.has_room() {
+        if self.pace.called.load(Ordering::Relaxed) >= most
+            || !(urgently || self.is_worth_help())
+            || !self.desk.has_room()
+        {
             return;
         }
         let Some(me) = self.me.upgrade() else { return };
@@ -350,7 +380,7 @@ impl<S: Stream> Imap<S> {
             crew.set_spin(spin);
         }
         let one_more = |called| (called < most).then_some(called + 1);
-        if self.called.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok() {
+        if self.pace.called.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok() {
             crew.call(me);
         }
     }
@@ -370,9 +400,9 @@ impl<S: Stream> Imap<S> {
                 Fetched::Busy | Fetched::NotNow => return,
             };
             tries = 0;
-            let before = block.statuses.len();
+            let before = block.ran;
             self.run(&mut block, Some(crew));
-            since = self.measured(block.statuses.len() - before, since);
+            since = self.measured(block.ran - before, since);
             self.desk.lay(block);
             if crew.wants_workers() {
                 return;
@@ -412,7 +442,7 @@ impl<S: Stream> Help for Imap<S> {
             }
             self.stream.leave(index, local);
         }
-        self.called.fetch_sub(1, Ordering::Relaxed);
+        self.pace.called.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

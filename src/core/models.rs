@@ -650,11 +650,11 @@ fn desk(bound: usize, ordered: bool) -> Arc<Desk<u64>> {
 
 fn fetch(desk: &Desk<u64>, first: u64) -> Box<Block<u64>> {
     assert!(matches!(desk.reserve(1, u64::MAX), Leave::Fetch(_, 1)));
-    Box::new(Block { first, count: 1, statuses: Vec::new(), is_cut: false, room: first })
+    Box::new(Block { first, count: 1, ..Block::new(first) })
 }
 
 fn run(mut block: Box<Block<u64>>) -> Box<Block<u64>> {
-    block.statuses.push(0);
+    block.ran = 1;
     block
 }
 

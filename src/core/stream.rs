@@ -24,6 +24,9 @@ pub(crate) trait Stream: Send + Sync + 'static {
     /// Whether so many items fit, and do not leave much memory unused.
     fn fits(&self, room: &Self::Room, items: usize) -> bool;
 
+    /// How many items there are from this index on, at most.
+    fn left(&self, index: u64) -> u64;
+
     /// Fetches at most `count` items into the first places of the room; the first one has the index `first`. Asks
     /// `go_on` between items. Returns how many there are.
     fn pull(&self, room: &mut Self::Room, first: u64, count: usize, go_on: impl Fn() -> bool) -> (usize, Pulled);
@@ -38,27 +41,54 @@ pub(crate) trait Stream: Send + Sync + 'static {
     fn leave(&self, index: u32, local: usize);
 }
 
-/// Some items in a row, and what became of them. Handed from thread to thread whole: whoever holds it owns it.
+/// Some items in a row, and what became of them. Handed from thread to thread whole: whoever holds it owns it, and while
+/// it runs the items nobody else writes to the same cache line.
+#[repr(align(128))]
 pub(crate) struct Block<R> {
     /// The index of its first item.
     pub(crate) first: u64,
     /// How many items were fetched.
     pub(crate) count: usize,
-    /// One for each item that has run, in order.
-    pub(crate) statuses: Vec<i32>,
+    /// How many of them have run, in order.
+    pub(crate) ran: usize,
+    /// The places of those that failed, in order, and their statuses. All others that have run are done.
+    pub(crate) failed: Vec<(usize, i32)>,
     /// The last item that has run ended the imap.
     pub(crate) is_cut: bool,
     pub(crate) room: R,
 }
 
 impl<R> Block<R> {
+    pub(crate) fn new(room: R) -> Block<R> {
+        Block { first: 0, count: 0, ran: 0, failed: Vec::new(), is_cut: false, room }
+    }
+
+    /// For other items.
+    pub(crate) fn clear(&mut self) {
+        (self.count, self.ran, self.is_cut) = (0, 0, false);
+        self.failed.clear();
+    }
+
     /// The index of the first item that has not run.
     pub(crate) fn next_index(&self) -> u64 {
-        self.first + self.statuses.len() as u64
+        self.first + self.ran as u64
     }
 
     /// All its items have run, or one has failed and the rest never will.
     pub(crate) fn is_done(&self) -> bool {
-        self.is_cut || self.statuses.len() == self.count
+        self.is_cut || self.ran == self.count
+    }
+
+    /// The status of the item at this place, if it has run.
+    #[inline(always)]
+    pub(crate) fn status(&self, at: usize) -> Option<i32> {
+        if at >= self.ran {
+            return None;
+        }
+        if self.failed.is_empty() {
+            return Some(0);
+        }
+        let found = self.failed.binary_search_by_key(&at, |&(failed, _)| failed);
+        Some(found.map_or(0, |place| self.failed[place].1))
     }
 }

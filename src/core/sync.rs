@@ -18,6 +18,24 @@ pub(crate) use std::sync::Arc;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+/// What is written often by several threads, apart from what they read beside it: two cache lines, for processors fetch
+/// them in pairs.
+#[repr(align(128))]
+pub(crate) struct Apart<T>(T);
+
+impl<T> Apart<T> {
+    pub(crate) fn new(value: T) -> Apart<T> {
+        Apart(value)
+    }
+}
+
+impl<T> std::ops::Deref for Apart<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// A mutex that a panic does not poison: what it guards is whole after every statement, and a panic is reported
 /// to the caller as a status, so the handler must stay usable.
 pub(crate) struct Mutex<T>(imp::Mutex<T>);

@@ -81,8 +81,20 @@ impl<S: Stream> Taker<S> {
     #[inline(always)]
     pub(crate) fn current(&self) -> Option<(&S::Room, usize, u64, i32)> {
         let block = self.block.as_ref()?;
-        let status = *block.statuses.get(self.at)?;
+        let status = block.status(self.at)?;
         Some((&block.room, self.at, block.first + self.at as u64, status))
+    }
+
+    /// The results of the block in hand, when all that is left of it is done: the memory, the index of its first item, the
+    /// place of the next result and the place after the last.
+    pub(crate) fn at_hand(&self) -> Option<(&S::Room, u64, usize, usize)> {
+        let block = self.block.as_ref().filter(|block| block.failed.is_empty() && self.ended.is_none())?;
+        Some((&block.room, block.first, self.at, block.ran))
+    }
+
+    /// Of the results at hand those before this place were taken.
+    pub(crate) fn took(&mut self, at: usize) {
+        self.at = at;
     }
 
     /// The current result was taken.
@@ -183,7 +195,7 @@ impl<S: Stream> Taker<S> {
     fn take_current(&mut self) -> Option<Next> {
         let (_, _, index, status) = self.current()?;
         let block = self.block.as_ref()?;
-        if block.is_cut && self.at + 1 == block.statuses.len() {
+        if block.is_cut && self.at + 1 == block.ran {
             self.at += 1;
             self.culprit = Some(Culprit { index, code: status });
             return Some(Next::Ended(Status::Failed));
@@ -221,12 +233,12 @@ impl<S: Stream> Taker<S> {
 
     fn run(&mut self, mut block: Box<Block<S::Room>>) {
         let since = Instant::now();
-        let before = block.statuses.len();
+        let before = block.ran;
         {
             let _within = self.within();
             self.imap.run(&mut block, None);
         }
-        self.imap.measured(block.statuses.len() - before, since);
+        self.imap.measured(block.ran - before, since);
         self.imap.desk.lay(block);
     }
 
@@ -307,7 +319,7 @@ impl<S: Stream> Taker<S> {
         }
         loop {
             if let Some(block) = &self.block {
-                if self.at < block.statuses.len() {
+                if self.at < block.ran {
                     return Ok(Rest::Result);
                 }
                 if self.at < block.count {

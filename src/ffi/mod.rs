@@ -1,7 +1,8 @@
 //! What C sees: convert, call core, convert back. With [`crate::sys`] the only place with unsafe code.
 //!
 //! One file a section of the header, in the header's order: `constants`, `errors`, `lifecycle`, `looping`,
-//! `checkpoint`, `mapping`, `options`, `signals`, `variables`, `events`, `messages`. Beside them `items` (what a map calls), `convert` (text, slices, times),
+//! `checkpoint`, `mapping`, `options`, `imap`, `signals`, `variables`, `events`, `messages`. Beside them `items` (what a map calls),
+//! `program` (what an imap runs), `taking` (how its results are taken), `convert` (text, slices, times),
 //! `guard` (handles, panics, cancellation), `callback` (function, user data, destroy) and `registry` (the handles of
 //! clients, events and messages).
 #![allow(non_camel_case_types, unreachable_pub, clippy::missing_safety_doc)] // The header needs the names, and pub.
@@ -10,7 +11,9 @@ mod callback;
 mod convert;
 mod guard;
 mod items;
+mod program;
 mod registry;
+mod taking;
 
 // The header's order.
 pub(crate) mod constants;
@@ -20,8 +23,8 @@ pub(crate) mod looping;
 pub(crate) mod checkpoint;
 pub(crate) mod mapping;
 pub(crate) mod options;
+pub(crate) mod imap;
 pub(crate) mod signals;
 pub(crate) mod variables;
 pub(crate) mod events;
 pub(crate) mod messages;
-pub(crate) mod imap;
