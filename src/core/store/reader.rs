@@ -1,9 +1,9 @@
 //! A generation that is read, and verified.
 
+use super::buffer::pages;
 use super::disk::{Disk, Unread, BLOCK};
 use super::files;
 use super::header::{self, Header};
-use super::image::pages;
 use super::layout::{Description, Entry, OwnFile, PREFIX};
 use super::pool::Pool;
 use super::sums::{piece, pieces, Sums, PIECE};

@@ -1,9 +1,10 @@
 //! What the rest of park relies on, at the store itself.
 
+use super::draft::Saved;
 use super::header::parse;
 use super::reader::Opened;
 use super::saver::Saver;
-use super::vault::{Info, Known, Saved, Vault};
+use super::vault::{Info, Known, Vault};
 use super::*;
 use crate::core::status::{Result, Status};
 use crate::core::sync::Mutex;
