@@ -154,13 +154,14 @@ impl Disk {
         Ok(())
     }
 
-    /// Reads all of it; less is a broken file. Whether directly, as for writing.
+    /// Reads so many bytes; less is a broken file. While the transfer goes past the page cache, offset and memory are
+    /// multiples of [`BLOCK`], and there is room to the next one.
     pub(crate) fn read_at(&self, into: &mut [u8], wanted: usize, offset: u64) -> std::result::Result<(), Unread> {
         let told = |error: io::Error| unread("read", &self.path, &error);
         let mut read = 0;
         while read < wanted {
             // To the next block, for a transfer past the page cache; the end of the file cuts it short.
-            let end = if self.is_direct() { into.len() } else { wanted };
+            let end = if self.is_direct() { wanted.next_multiple_of(BLOCK) } else { wanted };
             match self.file.read_at(&mut into[read..end], offset + read as u64) {
                 Ok(0) => return Err(Unread::Broken(format!("it ends at byte {}", offset + read as u64))),
                 Ok(more) => read = self.from_block(read, more, wanted).map_err(told)?,
