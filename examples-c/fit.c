@@ -10,7 +10,8 @@
  * an interrupted run ends with the same bits as one that was left alone. Exit codes: 0 found what NIST certifies,
  * 1 something else, 2 bad input, 85 stopped with a checkpoint (run me again), 86 aborted.
  *
- * The computation, down to fit(), runs on a thread of park's. The main thread draws what it hears about.
+ * The computation, down to fit(), runs on a thread of park's, which shares each generation with its workers. The main
+ * thread draws what it hears about.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -36,7 +37,7 @@ struct member {
 };
 
 struct options {
-    int64_t members, generations, stop_after, abort_after;
+    int64_t members, generations, workers, stop_after, abort_after;
     uint64_t seed;
     double checkpoint_delta;
     int quiet, start_anew;
@@ -108,16 +109,33 @@ static double from_axis(const struct search *search, int j, double place)
     return search->logarithmic[j] ? exp(place) : place;
 }
 
-static void evaluate(const struct search *search, struct member *member)
+/* Parameters that may be exchanged without changing the curve are put in order: one minimum, not several. */
+static void put_in_order(const struct search *search, struct member *member)
 {
     if (search->problem->model->order) search->problem->model->order(member->b);
-    member->chi_square = nist_chi_square(search->problem, member->b);
 }
 
-static void first_generation(struct search *search)
+/* An item of the map, on any worker: reads one member's parameters, writes its chi-square. */
+static int cost(park_handler *job, const void *b, void *chi_square, int64_t index, void *user)
+{
+    const struct search *search = user;
+
+    (void)job;
+    (void)index;
+    *(long double *)chi_square = nist_chi_square(search->problem, b);
+    return PARK_OK;
+}
+
+/* All that is random is drawn before, on the computation thread: so the bits do not depend on the workers. */
+static int evaluate(park_handler *job, struct search *search, struct member *members)
+{
+    return park_map(job, cost, search, members->b, sizeof *members, &members->chi_square, sizeof *members, search->options->members);
+}
+
+static int first_generation(park_handler *job, struct search *search)
 {
     int64_t i;
-    int j;
+    int j, status;
 
     search->random = search->options->seed;
     for (i = 0; i < search->options->members; i++) {
@@ -126,9 +144,11 @@ static void first_generation(struct search *search)
             double place = search->low[j] + uniform(search) * (search->high[j] - search->low[j]);
             member->b[j] = from_axis(search, j, place);
         }
-        evaluate(search, member);
+        put_in_order(search, member);
     }
+    if ((status = evaluate(job, search, search->population))) return status;
     search->generation = 1;
+    return PARK_OK;
 }
 
 static void rank(struct search *search)
@@ -172,18 +192,21 @@ static void make_trial(struct search *search, int i)
         if (place > search->high[j]) place = (search->high[j] + here) / 2;
         trial->b[j] = from_axis(search, j, place);
     }
-    evaluate(search, trial);
+    put_in_order(search, trial);
 }
 
-static void next_generation(struct search *search)
+/* The population changes when all trials are known, so that an abort among them leaves it whole. */
+static int next_generation(park_handler *job, struct search *search)
 {
-    int i;
+    int i, status;
 
     rank(search);
     for (i = 0; i < search->options->members; i++) make_trial(search, i);
+    if ((status = evaluate(job, search, search->trials))) return status;
     for (i = 0; i < search->options->members; i++)
         if (search->trials[i].chi_square <= search->population[i].chi_square) search->population[i] = search->trials[i];
     search->generation++;
+    return PARK_OK;
 }
 
 static const struct member *best_member(const struct search *search)
@@ -214,12 +237,12 @@ static int fit(park_handler *job, void *request)
     struct search *search = request;
     int status;
 
-    if (search->generation == 0) first_generation(search);
+    if (search->generation == 0 && (status = first_generation(job, search))) return status;
     for (;;) {
         report(job, search);
         if ((status = park_ready(job))) return status;
         if (search->generation >= search->options->generations) break;
-        next_generation(search);
+        if ((status = next_generation(job, search))) return status;
         if (search->generation == search->options->stop_after) park_signal(job, PARK_STOP);
         if (search->generation == search->options->abort_after) park_signal(job, PARK_ABORT);
     }
@@ -500,6 +523,7 @@ static const char usage[] =
     "  -p, --population N     members (default: 15 for each parameter)\n"
     "  -g, --generations N    default: 500\n"
     "  -s, --seed N           default: 1\n"
+    "  -w, --workers N        threads that share a generation (default: as many as processors)\n"
     "  -c, --checkpoint FILE  default: fit-DATASET.ckpt\n"
     "  -k, --every SECONDS    between checkpoints (default: 2)\n"
     "  -n, --new              leave an older checkpoint aside\n"
@@ -531,7 +555,7 @@ static int seconds(const char *option, const char *text, double *value)
 static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"population", 1, NULL, 'p'}, {"generations", 1, NULL, 'g'}, {"seed", 1, NULL, 's'}, {"checkpoint", 1, NULL, 'c'},
+        {"population", 1, NULL, 'p'}, {"generations", 1, NULL, 'g'}, {"seed", 1, NULL, 's'}, {"workers", 1, NULL, 'w'}, {"checkpoint", 1, NULL, 'c'},
         {"every", 1, NULL, 'k'}, {"new", 0, NULL, 'n'}, {"quiet", 0, NULL, 'q'}, {"help", 0, NULL, 'h'},
         {"stop-after", 1, NULL, 'S'}, {"abort-after", 1, NULL, 'A'}, {NULL, 0, NULL, 0}};
     int64_t seed;
@@ -541,11 +565,12 @@ static int read_options(int argc, char **argv, struct options *options)
     options->generations = 500;
     options->seed = 1;
     options->checkpoint_delta = 2;
-    while (!bad && (option = getopt_long(argc, argv, "p:g:s:c:k:nqh", names, NULL)) != -1) {
+    while (!bad && (option = getopt_long(argc, argv, "p:g:s:w:c:k:nqh", names, NULL)) != -1) {
         switch (option) {
         case 'p': bad = integer("--population", optarg, MEMBERS_LEAST, MEMBERS_MOST, &options->members); break;
         case 'g': bad = integer("--generations", optarg, 1, INT64_C(1000000000), &options->generations); break;
         case 's': bad = integer("--seed", optarg, 0, INT64_MAX, &seed); options->seed = (uint64_t)seed; break;
+        case 'w': bad = integer("--workers", optarg, 1, 256, &options->workers); break;
         case 'c': options->checkpoint_path = optarg; break;
         case 'k': bad = seconds("--every", optarg, &options->checkpoint_delta); break;
         case 'n': options->start_anew = 1; break;
@@ -592,6 +617,7 @@ static int run(const struct nist_problem *problem, const struct options *options
     display.best = NAN;
 
     park_set_units(job, "generations");
+    park_set_workers(job, options->workers); /* 0: park's own count */
     park_set_delta(job, PARK_PROGRESS_DELTA, 0.1);
     park_set_delta(job, PARK_CHECKPOINT_DELTA, options->checkpoint_delta);
     park_on_checkpoint(job, checkpoint, &search, NULL);
