@@ -415,7 +415,8 @@ extern "C" {
 #define PARK_OPTION_WORKERS 1
 
 /**
- * Option of maps: how many items a thread takes at a time. 0, the default: as many as take some microseconds.
+ * Option of maps: how many items a thread takes at a time; stretches of park_for are as long. 0, the default: as many
+ * as take some microseconds.
  */
 #define PARK_OPTION_CHUNK 2
 

@@ -79,6 +79,46 @@ TEST(a_loop_may_begin_below_zero)
     done(job);
 }
 
+struct stretches { _Atomic int64_t items, stretches, below, beyond; };
+
+static int measure_stretch(park_handler *job, int64_t begin, int64_t end, void *user)
+{
+    struct stretches *seen = user;
+    (void)job;
+    atomic_fetch_add(&seen->stretches, 1);
+    atomic_fetch_add(&seen->items, end - begin);
+    if (begin < -7 || end <= begin) atomic_fetch_add(&seen->below, 1);
+    if (end > INT64_C(5000000000) - 7) atomic_fetch_add(&seen->beyond, 1);
+    return begin <= INT64_C(4800000000) && end > INT64_C(4800000000) ? 9 : 0;
+}
+
+/* More items than 32 bits can count; one behind that fails. */
+TEST(a_loop_may_have_billions_of_items)
+{
+    struct stretches seen = {0, 0, 0, 0};
+    int64_t begin, end, left = 0, i;
+    park_handler *job = attached(2);
+    park_options *options = park_options_new();
+    CHECK_EQ(park_options_set(options, PARK_OPTION_CHUNK, 1 << 20), PARK_OK);
+    CHECK_EQ(park_options_set(options, PARK_OPTION_GO_ON, 1), PARK_OK);
+    CHECK_EQ(park_for_with(job, options, -7, INT64_C(5000000000) - 7, measure_stretch, &seen), PARK_FAILED);
+    CHECK_EQ(seen.items, INT64_C(5000000000));
+    CHECK(seen.stretches < 5100);
+    CHECK_EQ(seen.below, 0);
+    CHECK_EQ(seen.beyond, 0);
+    CHECK_EQ(park_map_items(job, PARK_ITEMS_FAILED, 0, &begin, &end), PARK_OK);
+    CHECK(begin <= INT64_C(4800000007) && INT64_C(4800000007) < end);
+    CHECK_EQ(park_map_items(job, PARK_ITEMS_LEFT, 0, &begin, &end), PARK_UNKNOWN);
+    seen.items = 0;
+    CHECK_EQ(park_options_set(options, PARK_OPTION_GO_ON, 0), PARK_OK);
+    CHECK_EQ(park_for_with(job, options, -7, INT64_C(5000000000) - 7, measure_stretch, &seen), PARK_FAILED);
+    for (i = 0; park_map_items(job, PARK_ITEMS_LEFT, i, &begin, &end) == PARK_OK; i++) left += end - begin;
+    CHECK(left > 0);
+    CHECK_EQ(seen.items + left, INT64_C(5000000000));
+    CHECK_EQ(park_options_free(options), PARK_OK);
+    done(job);
+}
+
 static int chaotic(park_handler *job, const void *in, void *out, int64_t index, void *user)
 {
     double x = *(const double *)in;
@@ -763,7 +803,7 @@ TEST(a_storm_loses_no_item_and_does_none_twice)
 }
 
 static const struct check_test tests[] = {
-    CASE(every_item_is_done_once_and_no_other), CASE(a_loop_may_begin_below_zero),
+    CASE(every_item_is_done_once_and_no_other), CASE(a_loop_may_begin_below_zero), CASE(a_loop_may_have_billions_of_items),
     CASE(the_results_are_the_same_bits_with_any_number_of_threads), CASE(all_threads_take_part),
     CASE(the_first_failure_ends_the_map_unless_it_is_to_go_on), CASE(an_item_that_fails_is_tried_again),
     CASE(an_abort_ends_a_map_within_two_items), CASE(a_stop_ends_a_map_too),

@@ -92,12 +92,12 @@ impl Pace {
     /// How many items may be done without a look for what others want.
     pub(crate) fn unlooked(&self, one_by_one: bool) -> u64 {
         let items = (LOOK_NANOSECONDS / self.cost) as u64;
-        if self.last == 0 {
-            1
-        } else if one_by_one {
-            items.clamp(1, MOST_UNLOOKED)
-        } else {
-            items.max(1)
+        match self.fixed {
+            // A stretch as long as was asked for.
+            Some(fixed) if !one_by_one => u64::from(fixed),
+            _ if self.last == 0 => 1,
+            _ if one_by_one => items.clamp(1, MOST_UNLOOKED),
+            _ => items.max(1),
         }
     }
 }

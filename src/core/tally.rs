@@ -16,6 +16,12 @@ pub(crate) trait Body: Send + Sync {
     /// Whether the user's function is called for each item, and not for a stretch of `look.every` at most.
     fn is_one_by_one(&self) -> bool;
 
+    /// What it shares with bodies of other kinds.
+    fn frame(&self) -> &dyn Frame;
+}
+
+/// What is around the items of a map, whatever they are.
+pub(crate) trait Frame {
     /// Tells loops apart, for what their items cost: the addresses of the function and of its data.
     fn identity(&self) -> (usize, usize);
 
