@@ -1126,7 +1126,8 @@ int park_imap_rest(park_imap *imap, void *out_result, int64_t *out_index, int *o
  * returns, the imap's functions and their data are not used again. Another thread that waits in park_imap_next gets
  * PARK_CLOSED. An imap that outlives its run, or its handler, must be freed all the same.
  *
- * PARK_REENTRANT: from inside a function of this imap; it is as it was.
+ * PARK_REENTRANT: from inside a function of this imap, or while an item of this imap frees the one that the calling
+ * thread is inside of; it is as it was.
  */
 int park_imap_free(park_imap *imap);
 

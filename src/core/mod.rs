@@ -25,6 +25,7 @@
 //! | `rhythm`, `crew` | when the next map will come; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
+//! | `inside` | whose functions a thread is inside of, and who waits for whom to leave them |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
 //!
 //! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
@@ -90,6 +91,8 @@ pub(crate) mod ready;
 pub(crate) mod request;
 #[cfg(not(model))]
 pub(crate) mod map;
+#[cfg(not(model))]
+pub(crate) mod inside;
 #[cfg(not(model))]
 pub(crate) mod imap;
 #[cfg(not(model))]
