@@ -163,12 +163,12 @@ impl Tally {
             if reached.at != at {
                 (at, tries) = (reached.at, 0);
             }
+            if self.is_broken_off(reached.code) {
+                return at;
+            }
             if tries < self.policy.retries && !self.has_ended() {
                 tries += 1;
                 continue;
-            }
-            if self.is_broken_off(reached.code) {
-                return at;
             }
             self.note_failure(at, reached.failed, reached.code);
             (at, tries) = (at + reached.failed, 0);
