@@ -17,6 +17,7 @@
 //! | `stream`, `turn`, `desk` | what an imap runs; whose turn it is; where blocks of items are handed over |
 //! | `table` | the static table of attention words: handles, checked in one compare |
 //! | `estimate` | the time that is left |
+//! | `store` | generations of checkpoints on the disk: a floor of its own |
 //! | `variable` | exposed variables |
 //! | `service` | the service thread |
 //! | `seat`, `pace`, `tally` | where a thread sits in a map; how many items it takes; what became of them |
@@ -62,6 +63,8 @@ mod shuttle_models;
 pub(crate) mod table;
 #[cfg(not(model))]
 pub(crate) mod estimate;
+#[cfg(not(model))]
+pub(crate) mod store;
 #[cfg(not(model))]
 pub(crate) mod variable;
 #[cfg(not(model))]
