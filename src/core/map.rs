@@ -226,13 +226,13 @@ impl Handler {
 
     /// Whether no worker is inside an item.
     pub(super) fn workers_stand_still(&self) -> bool {
-        self.maps.active_crew().is_none_or(|crew| crew.stands_still())
+        self.maps.active_crew().is_none_or(|crew| crew.stance.is_still())
     }
 
     /// Serves while no worker is inside an item.
     pub(super) fn standing_still<T>(&self, serve: impl FnOnce() -> T) -> T {
         let crew = self.maps.active_crew();
-        let _held = crew.as_ref().map(|crew| crew.hold());
+        let _held = crew.as_ref().map(|crew| crew.stance.hold(crew.attention));
         serve()
     }
 

@@ -9,6 +9,7 @@
 //! | `mailbox` | what a thread is asked to do, and the bell that it sleeps by |
 //! | `attention` | the one word that the loop looks at, and the requests behind it |
 //! | `point` | a ready point: it serves what is asked, and halts while paused |
+//! | `stance` | whether the threads of a map stand still |
 //! | `range`, `alarm` | a thread's range of items, from which others steal; how idle workers learn of work |
 //! | `reply` | exactly one answer to each request |
 //! | `timer` | the deltas, and when each is due |
@@ -39,6 +40,7 @@ pub(crate) mod bell;
 pub(crate) mod mailbox;
 pub(crate) mod attention;
 pub(crate) mod point;
+pub(crate) mod stance;
 pub(crate) mod range;
 pub(crate) mod alarm;
 pub(crate) mod reply;

@@ -38,8 +38,8 @@ impl Computation for Visit<'_> {
         if edges & DELIVER != 0 {
             handler.calling(|| handler.deliver(|place| matches!(place, Place::Computation(_))));
         }
-        if self.halted.is_some() && handler.attention().control() & PAUSE != 0 {
-            // It is halted already, and stays so.
+        if self.halted.is_some() && handler.attention().control() & PAUSE != 0 && handler.workers_stand_still() {
+            // It is halted already, and stays so; a worker that was let go in between stands again.
             handler.answer_turn();
         }
     }

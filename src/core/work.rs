@@ -235,7 +235,8 @@ impl Work {
             return false;
         }
         // Whatever else is asked for is for the computation thread, between the items of its own map.
-        let is_for_all = || self.handler.attention().control() & (PAUSE | ABORT | STOP) != 0 || self.crew.is_held();
+        let is_for_all =
+            || self.handler.attention().control() & (PAUSE | ABORT | STOP) != 0 || self.crew.stance.is_held();
         let wanted = (index == 0 && self.depth == 1) || is_for_all();
         if wanted {
             attend(&self.tally);
