@@ -20,12 +20,15 @@
 //! | `estimate` | the time that is left |
 //! | `store` | generations of checkpoints on the disk: a floor of its own |
 //! | `variable` | exposed variables |
+//! | `protect`, `exposed`, `budget` | what goes into a checkpoint; its values as JSON; what checkpoints cost |
 //! | `service` | the service thread |
 //! | `seat`, `pace`, `tally` | where a thread sits in a map; how many items it takes; what became of them |
 //! | `work` | a map that several threads do |
 //! | `rhythm`, `crew` | when the next map will come; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
+//! | `checkpoint`, `snapshot`, `save`, `restore` | and checkpoints: when, what, how, and back |
+//! | `catalog`, `deadline` | which there are; a stop in time |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
 //!
 //! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
@@ -70,6 +73,12 @@ pub(crate) mod store;
 #[cfg(not(model))]
 pub(crate) mod variable;
 #[cfg(not(model))]
+pub(crate) mod protect;
+#[cfg(not(model))]
+pub(crate) mod exposed;
+#[cfg(not(model))]
+pub(crate) mod budget;
+#[cfg(not(model))]
 pub(crate) mod service;
 #[cfg(not(model))]
 pub(crate) mod seat;
@@ -91,6 +100,18 @@ pub(crate) mod lifecycle;
 pub(crate) mod ready;
 #[cfg(not(model))]
 pub(crate) mod request;
+#[cfg(not(model))]
+pub(crate) mod checkpoint;
+#[cfg(not(model))]
+pub(crate) mod snapshot;
+#[cfg(not(model))]
+pub(crate) mod save;
+#[cfg(not(model))]
+pub(crate) mod restore;
+#[cfg(not(model))]
+pub(crate) mod catalog;
+#[cfg(not(model))]
+pub(crate) mod deadline;
 #[cfg(not(model))]
 pub(crate) mod map;
 #[cfg(not(model))]

@@ -49,4 +49,4 @@ pub(crate) use image::Image;
 pub(crate) use layout::{Description, Dtype, Entry, Source};
 pub(crate) use reader::Opened;
 pub(crate) use saver::Saver;
-pub(crate) use vault::{Draft, Info, Saved, Skipped, Vault};
+pub(crate) use vault::{Draft, Info, Known, Saved, Vault};
