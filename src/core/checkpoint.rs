@@ -111,13 +111,18 @@ impl Checkpoints {
         }
     }
 
-    /// Gives up the directory, and everything that the user registered. A save that is on its way is finished first.
-    pub(super) fn close(&self) {
+    fn close_directory(&self) {
         self.settle();
         *self.own_files.lock() = OwnFiles::Nowhere;
         let saver = self.saver.lock().take();
+        drop(saver);
+    }
+
+    /// Gives up the directory, and everything that the user registered. A save that is on its way is finished first.
+    pub(super) fn close(&self) {
+        self.close_directory();
         let callback = self.callback.lock().take();
-        drop((saver, callback, self.protected.clear()));
+        drop((callback, self.protected.clear()));
     }
 }
 
@@ -138,9 +143,8 @@ impl Handler {
 
     /// Opens the directory of the checkpoints, in the place of the one before; `None` closes that.
     pub(crate) fn set_checkpoint_directory(self: &Arc<Self>, directory: Option<(&Path, usize)>) -> Result<()> {
-        drop(self.settled_run()?);
-        let before = self.checkpoints.saver.lock().take();
-        drop(before);
+        self.check_may_protect()?;
+        self.checkpoints.close_directory();
         let Some((path, keep)) = directory else { return Ok(()) };
         let handler = Arc::downgrade(self);
         let warn = move |text: String| {
@@ -150,9 +154,8 @@ impl Handler {
         };
         let saver = Arc::new(Saver::new(Vault::open(path, keep, Box::new(warn))?));
         // A run may have begun meanwhile.
-        let run = self.settled_run()?;
+        self.check_may_protect()?;
         *self.checkpoints.saver.lock() = Some(saver);
-        drop(run);
         Ok(())
     }
 

@@ -102,7 +102,7 @@ pub(crate) fn put_computing_back(handler: Arc<Handler>) {
 
 impl Handler {
     /// Waits while the last events of a run are on their way: who has seen them may begin anew.
-    pub(super) fn settled_run(&self) -> Result<MutexGuard<'_, Run>> {
+    fn settled_run(&self) -> Result<MutexGuard<'_, Run>> {
         let mut run = self.run.lock();
         while run.finishing && !self.is_computing_here() {
             run = self.ended.wait(run, None);

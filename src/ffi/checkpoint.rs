@@ -14,8 +14,8 @@ use std::time::Instant;
 /// ======== Checkpoints ========
 ///
 /// Opens the directory that checkpoints go to, and locks it for this handler until another call or park_handler_free;
-/// it is made, with mode 0700, when it is not there. NULL closes it. Any thread, while nothing runs. Of what is there the
-/// `keep` newest whole checkpoints are kept, at least one.
+/// it is made, with mode 0700, when it is not there. NULL closes it. Of what is there the `keep` newest whole checkpoints are
+/// kept, at least one. Threads as park_protect.
 ///
 /// From then on park saves what park_protect protects by itself: every checkpoint_delta, on PARK_CHECKPOINT, before a stop
 /// and in time for park_set_deadline. The memory is copied in park_ready and the loop goes on, while a thread of park's
@@ -24,9 +24,9 @@ use std::time::Instant;
 /// whole or not at all. When a save fails, the event says so with PARK_FAILED, a line of the log names the path and the
 /// cause, and the job goes on.
 ///
-/// PARK_BUSY: a computation runs, or another process or handler has the directory; park_last_error tells which.
+/// PARK_BUSY: another process or handler has the directory; park_last_error tells which.
 /// PARK_INVALID_ARGUMENT: `directory` empty or not UTF-8, `keep` below 1. PARK_SYSTEM: it cannot be made, opened or
-/// locked. On an error no directory is open.
+/// locked. PARK_WRONG_THREAD, PARK_REENTRANT: during a run, from elsewhere. After any but these no directory is open.
 #[no_mangle]
 pub unsafe extern "C" fn park_checkpoint_dir(job: *mut park_handler, directory: *const c_char, keep: i64) -> c_int {
     with_handler(job, |handler| {
