@@ -8,13 +8,17 @@
 //! | `peer` | one client's connection |
 //! | `outbox` | what other threads leave for the endpoint's thread |
 //! | `feed`, `info` | the job's events; what is known of it without its loop |
-//! | `server` | the endpoint's thread |
+//! | `server` | the endpoint's thread; what it does is in: |
+//! | `door`, `calls`, `subscribers`, `farewell` | who comes in; what they ask; who gets which events; the end |
 //!
 //! The thread `park-listen`, one a handler and only while it listens, is to the job what any thread of the program is that
 //! sends requests and has a client: it touches nothing of the user's, and runs no user code. The computation thread never
 //! waits for it, nor for what a client does.
 
 mod budget;
+mod calls;
+mod door;
+mod farewell;
 mod feed;
 mod info;
 mod json;
@@ -24,6 +28,7 @@ mod peer;
 mod place;
 mod rpc;
 mod server;
+mod subscribers;
 
 use super::event::Level;
 use super::handler::Handler;
@@ -122,7 +127,7 @@ impl Handler {
                 Ok(())
             }
             // As PARK_LISTEN has asked for already.
-            State::Listening(endpoint) if path.is_none() && endpoint.place.is_usual => Ok(()),
+            State::Listening(endpoint) if path.is_none() && endpoint.place.is_usual() => Ok(()),
             State::Listening(endpoint) => {
                 let text = format!("path: the job listens at {} already", endpoint.place.path.display());
                 Err(Error::new(Status::Exists, text))

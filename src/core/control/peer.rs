@@ -74,6 +74,8 @@ pub(super) struct Peer {
     pub(super) in_flight: usize,
     pub(super) subscription: Option<Subscription>,
     pub(super) heard: Instant,
+    /// Since when it has taken nothing of what waits for it.
+    stuck: Option<Instant>,
     lines_after_going: usize,
 }
 
@@ -97,6 +99,7 @@ impl Peer {
             in_flight: 0,
             subscription: None,
             heard: now,
+            stuck: None,
             lines_after_going: 0,
         }
     }
@@ -204,9 +207,15 @@ impl Peer {
                 .collect();
             let written = self.stream.write_vectored(&slices);
             match written {
-                Ok(count) => self.forget(count),
+                Ok(count) => {
+                    self.stuck = None;
+                    self.forget(count);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.writable = false;
+                    self.stuck.get_or_insert_with(Instant::now);
+                }
                 Err(_) => {
                     self.gone = true;
                     break;
@@ -232,6 +241,17 @@ impl Peer {
             self.sent = 0;
             self.outgoing_bytes -= first.line.len() + LINE_OVERHEAD;
             self.outgoing.pop_front();
+        }
+    }
+
+    /// Since when nothing has been heard of it: not by what it asks, nor by what it reads. `None`: something is still to
+    /// come of it.
+    pub(super) fn silent_since(&self) -> Option<Instant> {
+        let waits = self.subscription.is_some() || !self.pending.is_empty();
+        if waits {
+            self.stuck
+        } else {
+            Some(self.heard)
         }
     }
 

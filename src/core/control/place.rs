@@ -1,7 +1,9 @@
 //! Where a job listens: the directory, the socket's file, and what dead jobs have left there.
 
 use crate::core::status::{Error, Result, Status};
+use crate::core::sync::Mutex;
 use mio::net::{UnixListener, UnixStream};
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
@@ -10,18 +12,21 @@ use std::time::Duration;
 
 /// What the kernel takes: 108 bytes with a NUL.
 const LONGEST_PATH: usize = 107;
-/// Sockets of one process in one directory: one a handler, and no more handlers than can be.
-const MOST_SOCKETS: u32 = 4096;
-/// A socket of this age that nobody listens at is a dead one; a younger one may be about to.
-const BEING_MADE: Duration = Duration::from_secs(10);
+/// The numbers of this process's sockets where everybody looks: the least free one is taken.
+static NUMBERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+/// Other processes of the same number, in other containers, that may share the directory.
+const MOST_NAMESAKES: u32 = 64;
+/// Between the making of a socket and listening at it, connecting is refused: for microseconds, or while its process has
+/// lost its processor.
+const BEING_MADE: Duration = Duration::from_millis(100);
 /// How many dead sockets are taken away at once: the next job takes the rest.
 const MOST_SWEPT: usize = 256;
 
 /// A socket that is listened at, and its file.
 pub(super) struct Place {
     pub(super) path: PathBuf,
-    /// Whether it is where everybody looks for jobs.
-    pub(super) is_usual: bool,
+    /// Its number where everybody looks for jobs; `None`: it is elsewhere.
+    number: Option<u32>,
     /// Device and inode: the file may be another one's by the time it is taken away.
     file: (u64, u64),
 }
@@ -29,17 +34,17 @@ pub(super) struct Place {
 impl Place {
     /// Listens at the path, or in the directory where everybody looks for jobs.
     pub(super) fn open(path: Option<&str>) -> Result<(Place, UnixListener)> {
-        let is_usual = path.is_none();
-        let (path, listener) = match path {
+        let (path, listener, number) = match path {
             Some(path) => at_path(Path::new(path))?,
             None => in_directory(&usual_directory()?)?,
         };
         // Only its owner may connect, whoever may enter the directory. Who connects before this is refused by his uid.
         let made = fs::set_permissions(&path, Permissions::from_mode(0o600)).and_then(|()| fs::symlink_metadata(&path));
         match made {
-            Ok(file) => Ok((Place { path, is_usual, file: (file.dev(), file.ino()) }, listener)),
+            Ok(file) => Ok((Place { path, number, file: (file.dev(), file.ino()) }, listener)),
             Err(error) => {
                 let _ = fs::remove_file(&path);
+                number.into_iter().for_each(give_back);
                 Err(system(&path, "cannot be made its owner's alone", &error))
             }
         }
@@ -50,6 +55,12 @@ impl Place {
         if fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.file) {
             let _ = fs::remove_file(&self.path);
         }
+        self.number.into_iter().for_each(give_back);
+    }
+
+    /// Whether it is where everybody looks for jobs.
+    pub(super) fn is_usual(&self) -> bool {
+        self.number.is_some()
     }
 }
 
@@ -105,48 +116,56 @@ fn why_not_private(directory: &Metadata, own: u32) -> Option<String> {
     }
 }
 
-fn in_directory(directory: &Path) -> Result<(PathBuf, UnixListener)> {
+type Opened = (PathBuf, UnixListener, Option<u32>);
+
+fn in_directory(directory: &Path) -> Result<Opened> {
     prepare(directory)?;
     sweep(directory);
-    let process = std::process::id();
-    for number in 1..=MOST_SOCKETS {
+    let mut numbers = NUMBERS.lock();
+    let free = (1..).filter(|number| !numbers.contains(number)).take(MOST_NAMESAKES as usize).collect::<Vec<_>>();
+    for number in free {
+        let process = std::process::id();
         // Not the job's name: the kernel shows the paths of sockets to every user.
         let file = if number == 1 { format!("{process}.sock") } else { format!("{process}-{number}.sock") };
         let path = directory.join(file);
-        match bind(&path)? {
-            Some(listener) => return Ok((path, listener)),
-            // Another handler's; or of a process that has the same number in another container.
-            None if is_live(&path) => {}
-            None => {
-                let _ = fs::remove_file(&path);
-                if let Some(listener) = bind(&path)? {
-                    return Ok((path, listener));
-                }
-            }
+        if let Some(listener) = bind_anew(&path)? {
+            numbers.insert(number);
+            return Ok((path, listener, Some(number)));
         }
     }
-    Err(Error::new(Status::Full, format!("path: {} is full of sockets of this process", directory.display())))
+    Err(Error::new(Status::Full, format!("path: {} is full of sockets of this process's number", directory.display())))
 }
 
-fn at_path(path: &Path) -> Result<(PathBuf, UnixListener)> {
+fn give_back(number: u32) {
+    NUMBERS.lock().remove(&number);
+}
+
+fn at_path(path: &Path) -> Result<Opened> {
     let path = std::path::absolute(path).map_err(|error| system(path, "has no absolute form", &error))?;
-    let in_use = |why| Err(Error::new(Status::Exists, format!("path: {} {why}", path.display())));
-    if let Some(listener) = bind(&path)? {
-        return Ok((path, listener));
+    match bind_anew(&path)? {
+        Some(listener) => Ok((path, listener, None)),
+        None => {
+            let text = format!("path: {} is a file, or a socket that somebody listens at", path.display());
+            Err(Error::new(Status::Exists, text))
+        }
     }
-    match fs::symlink_metadata(&path) {
-        Ok(file) if !file.file_type().is_socket() => return in_use("is a file that is no socket"),
-        Ok(file) if !is_dead(&path, &file) => return in_use("is a socket that somebody listens at"),
+}
+
+/// Listens at a path, in the place of a dead job. `None`: it is in use.
+fn bind_anew(path: &Path) -> Result<Option<UnixListener>> {
+    if let Some(listener) = bind(path)? {
+        return Ok(Some(listener));
+    }
+    match fs::symlink_metadata(path) {
+        Ok(file) if !file.file_type().is_socket() => return Ok(None),
+        Ok(_) if !is_dead(path) => return Ok(None),
         Ok(_) => {
-            fs::remove_file(&path).map_err(|error| system(&path, "is a dead job's and cannot be removed", &error))?
+            fs::remove_file(path).map_err(|error| system(path, "is a dead job's and cannot be removed", &error))?
         }
         // Gone in between.
         Err(_) => {}
     }
-    match bind(&path)? {
-        Some(listener) => Ok((path, listener)),
-        None => in_use("was taken at this moment"),
-    }
+    bind(path)
 }
 
 /// Listens at a path. `None`: there is a file.
@@ -172,12 +191,11 @@ fn is_live(path: &Path) -> bool {
 }
 
 /// Whether a socket is one that its process has left behind.
-fn is_dead(path: &Path, file: &Metadata) -> bool {
-    let is_old = || {
-        let age = file.modified().ok().and_then(|made| made.elapsed().ok());
-        age.is_some_and(|age| age > BEING_MADE)
-    };
-    !is_live(path) && (is_process_gone(path) || is_old())
+fn is_dead(path: &Path) -> bool {
+    !is_live(path) && {
+        std::thread::sleep(BEING_MADE);
+        !is_live(path)
+    }
 }
 
 /// Whether the process that the file is named for does not exist.
@@ -194,10 +212,15 @@ fn sweep(directory: &Path) {
     let is_left = |path: &PathBuf| {
         path.extension().is_some_and(|extension| extension == "sock")
             && is_process_gone(path)
-            && fs::symlink_metadata(path)
-                .is_ok_and(|file| file.file_type().is_socket() && file.uid() == own && is_dead(path, &file))
+            && fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket() && file.uid() == own)
+            && !is_live(path)
     };
-    for path in entries.flatten().map(|entry| entry.path()).filter(is_left).take(MOST_SWEPT) {
+    let left: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_left).take(MOST_SWEPT).collect();
+    if !left.is_empty() {
+        // A second look, as in `is_dead`: the process may be one of another container, which this one does not see.
+        std::thread::sleep(BEING_MADE);
+    }
+    for path in left.iter().filter(|path| !is_live(path)) {
         let _ = fs::remove_file(path);
     }
 }
