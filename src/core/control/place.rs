@@ -137,7 +137,12 @@ fn in_directory(directory: &Path) -> Result<Opened> {
 }
 
 fn give_back(number: u32) {
-    NUMBERS.lock().remove(&number);
+    let mut numbers = NUMBERS.lock();
+    numbers.remove(&number);
+    if numbers.is_empty() {
+        // An empty one keeps memory.
+        *numbers = BTreeSet::new();
+    }
 }
 
 fn at_path(path: &Path) -> Result<Opened> {

@@ -235,8 +235,11 @@ impl Params {
 
     fn timeout(&mut self) -> Result<Option<Duration>, Error> {
         let Some(timeout) = self.0.remove("timeout") else { return Ok(None) };
-        let duration = timeout.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        duration.map(Some).ok_or_else(|| Error::argument("timeout: it is not a number of seconds from 0 on"))
+        match timeout.as_f64() {
+            // Further away than a clock can tell is for ever.
+            Some(seconds) if seconds >= 0.0 => Ok(Duration::try_from_secs_f64(seconds).ok()),
+            _ => Err(Error::argument("timeout: it is not a number of seconds from 0 on")),
+        }
     }
 
     fn mask(&mut self) -> Result<i32, Error> {
