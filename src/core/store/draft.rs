@@ -39,10 +39,6 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
-    }
-
     /// A fresh directory for the user's own files, which become part of the generation. To be filled before it is planned.
     pub(crate) fn files(&mut self) -> Result<PathBuf> {
         let path = self.vault.files(self.generation);

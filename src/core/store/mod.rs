@@ -47,9 +47,8 @@ mod saver;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use draft::{Draft, Plan, Saved};
-pub(crate) use image::Image;
+pub(crate) use draft::{Draft, Saved};
 pub(crate) use layout::{Description, Dtype, Entry, Source};
 pub(crate) use reader::Opened;
 pub(crate) use saver::Saver;
-pub(crate) use vault::{Info, Known, Skipped, Vault};
+pub(crate) use vault::{Info, Known, Vault};

@@ -89,10 +89,6 @@ impl Opened {
         Ok(true)
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.header.generation
-    }
-
     /// Seconds since 1970.
     pub(crate) fn saved_at(&self) -> f64 {
         self.header.saved_at

@@ -54,11 +54,6 @@ impl Saver {
         &self.0.vault
     }
 
-    /// Whether a save is on its way to the medium.
-    pub(crate) fn is_saving(&self) -> bool {
-        self.0.state.lock().is_saving
-    }
-
     /// Waits until no save is on its way; `false` when the time was up first.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         // A time too far away to tell is none.

@@ -5,7 +5,7 @@ use super::draft::Saved;
 use super::header::parse;
 use super::reader::Opened;
 use super::saver::Saver;
-use super::vault::{Info, Known, Vault};
+use super::vault::{Info, Known, Skipped, Vault};
 use super::*;
 use crate::core::status::{Result, Status};
 use crate::core::sync::Mutex;
@@ -156,7 +156,7 @@ fn what_is_saved_comes_back() {
     for keep in [true, false] {
         let (opened, skipped) = vault.newest(keep).unwrap();
         let opened = opened.unwrap();
-        assert!(opened.generation() == 2 && skipped.is_empty());
+        assert!(opened.path().ends_with("000002.safetensors") && skipped.is_empty());
         assert_eq!(opened.description(), &description());
         assert_eq!(opened.version(), env!("CARGO_PKG_VERSION"));
         assert!(opened.saved_at() > 1.7e9);
@@ -176,7 +176,7 @@ fn the_file_is_what_safetensors_reads() {
         assert!(tensor.data() == wanted.0 && tensor.dtype() == entry.dtype);
         // Aligned to its elements, in a file that is mapped.
         let offset = tensor.data().as_ptr() as usize - bytes.as_ptr() as usize;
-        assert!(tensor.data().is_empty() || offset % (entry.dtype.bitsize() / 8) == 0);
+        assert!(tensor.data().is_empty() || offset.is_multiple_of(entry.dtype.bitsize() / 8));
     }
     assert_eq!(u64::from_le_bytes(*bytes.first_chunk().unwrap()) % 4096, 4096 - 8);
 }
@@ -222,7 +222,8 @@ fn what_somebody_else_has_is_not_overwritten() {
 #[test]
 fn a_broken_generation_is_skipped_and_says_why() {
     let flip = |at: usize| move |bytes: &mut Vec<u8>| bytes[at] ^= 1;
-    let damage: [(&str, Box<dyn Fn(&mut Vec<u8>)>); 8] = [
+    type Damage = Box<dyn Fn(&mut Vec<u8>)>;
+    let damage: [(&str, Damage); 8] = [
         ("first bytes", Box::new(flip(0))),
         ("longer than 100 MB", Box::new(flip(7))),
         ("header is damaged", Box::new(flip(100))),

@@ -225,6 +225,19 @@ impl Vault {
         }
     }
 
+    /// Removes all generations, the oldest first: whoever is killed meanwhile goes on from the newest.
+    pub(crate) fn clear(&self) -> Result<()> {
+        let _busy = self.busy.lock();
+        let generations: Vec<u64> = self.known.lock().keys().copied().collect();
+        for generation in generations {
+            disk::remove(&self.manifest(generation))?;
+            self.known.lock().remove(&generation);
+            disk::flush_directory(&self.directory)?;
+            disk::remove_tree(&self.files(generation))?;
+        }
+        disk::remove(&self.spare())
+    }
+
     /// Takes a generation out of sight. If it is sound its blocks become the spare, when there is none and nobody else has
     /// them.
     fn retire(&self, generation: u64, sound: bool) -> Result<()> {
