@@ -480,7 +480,8 @@ extern "C" {
 #define PARK_OPTION_WORKERS 1
 
 /**
- * Option of maps: how many items a thread takes at a time. 0, the default: as many as take some microseconds.
+ * Option of maps: how many items a thread takes at a time; stretches of park_for are as long. 0, the default: as many
+ * as take some microseconds.
  */
 #define PARK_OPTION_CHUNK 2
 
@@ -1416,7 +1417,8 @@ int park_imap_rest(park_imap *imap, void *out_result, int64_t *out_index, int *o
  * returns, the imap's functions and their data are not used again. Another thread that waits in park_imap_next gets
  * PARK_CLOSED. An imap that outlives its run, or its handler, must be freed all the same.
  *
- * PARK_REENTRANT: from inside a function of this imap; it is as it was.
+ * PARK_REENTRANT: from inside a function of this imap, or while an item of this imap frees the one that the calling
+ * thread is inside of; it is as it was.
  */
 int park_imap_free(park_imap *imap);
 

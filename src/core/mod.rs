@@ -29,6 +29,7 @@
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
 //! | `checkpoint`, `snapshot`, `save`, `restore` | and checkpoints: when, what, how, and back |
 //! | `catalog`, `deadline` | which there are; a stop in time |
+//! | `inside` | whose functions a thread is inside of, and who waits for whom to leave them |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
 //!
 //! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
@@ -114,6 +115,8 @@ pub(crate) mod catalog;
 pub(crate) mod deadline;
 #[cfg(not(model))]
 pub(crate) mod map;
+#[cfg(not(model))]
+pub(crate) mod inside;
 #[cfg(not(model))]
 pub(crate) mod imap;
 #[cfg(not(model))]

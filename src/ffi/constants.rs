@@ -199,7 +199,8 @@ pub const PARK_RESTORE: c_int = 2;
 
 /// Option of maps: how many threads take part, the caller included. 0, the default: all.
 pub const PARK_OPTION_WORKERS: c_int = 1;
-/// Option of maps: how many items a thread takes at a time. 0, the default: as many as take some microseconds.
+/// Option of maps: how many items a thread takes at a time; stretches of park_for are as long. 0, the default: as many
+/// as take some microseconds.
 pub const PARK_OPTION_CHUNK: c_int = 2;
 /// Option of maps: 1 goes on after an item that failed; 0, the default, ends the map.
 pub const PARK_OPTION_GO_ON: c_int = 3;
