@@ -772,7 +772,7 @@ contains
 
     address = c_null_ptr
     if (present(earlier)) then
-       text = c_text(earlier)
+       allocate (text, source=c_text(earlier))
        address = c_loc(text)
     end if
     call conclude(self, 'protect_was', c_protect_was(self%handle, c_text(name), address), status)

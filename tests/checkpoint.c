@@ -572,8 +572,13 @@ TEST(files_of_the_callback_are_part_of_the_checkpoint)
     CHECK_EQ(park_restore(job), PARK_OK);
     CHECK_EQ(own.step, 3);
     CHECK_EQ(own.restored, 2);
+    CHECK_EQ(park_checkpoint_now(job), PARK_OK);                          /* one to clear away */
+    CHECK_EQ(park_checkpoint_clear(job), PARK_OK);
+    snprintf(files, sizeof files, "%s/000003.files", directory);
+    CHECK(!is_there(files) && park_checkpoint_count(job) == 0);
+    CHECK_EQ(park_checkpoint_now(job), PARK_OK);
     end(job);
-    snprintf(files, sizeof files, "%s/000001.files/notes", directory);    /* they are verified like the rest */
+    snprintf(files, sizeof files, "%s/000004.files/notes", directory);    /* they are verified like the rest */
     damage(files, 1);
     job = new_job();
     CHECK_EQ(park_protect(job, "step", &own.step, PARK_I64, 1), PARK_OK);

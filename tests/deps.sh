@@ -49,9 +49,9 @@ if [ -n "$packages" ]; then
     fi
 fi
 
-# The parsers of tests/header, in a place of their own.
+# The parsers of tests/header, and what reads checkpoints in tests/format.py, in a place of their own.
 python=build/venv/bin/python
-modules="pycparser==2.22 cffi==1.17.1 ctypesgen==1.1.1 setuptools==80.9.0"
+modules="pycparser==2.22 cffi==1.17.1 ctypesgen==1.1.1 setuptools==80.9.0 numpy==2.4.6 safetensors==0.8.0"
 if [ "$(cat build/venv/modules 2>/dev/null)" != "$modules" ]; then
     echo "tests/deps.sh: installing Python packages into build/venv: $modules"
     rm -rf build/venv

@@ -162,6 +162,11 @@ for source in tests/faults/*.c; do
 done
 pass 2
 
+# ---- the file of a checkpoint, read without park ---------------------------------------------------
+
+add checkpoint/format "build/venv/bin/python tests/format.py"
+pass 1
+
 # ---- maps, from other languages --------------------------------------------------------------------
 
 to_park="-Ltarget/release -lpark -Wl,-rpath,$PWD/target/release"
