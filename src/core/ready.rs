@@ -85,7 +85,7 @@ impl Handler {
         if every & EVERY_PROGRESS != 0 {
             self.show_progress();
         }
-        if every & EVERY_CHECKPOINT != 0 && self.wait_with_saving().is_zero() {
+        if every & EVERY_CHECKPOINT != 0 {
             self.save_in_time();
         }
         let verdict = point::pass(&attention, &mut Visit { handler: self, halted: None });

@@ -148,8 +148,8 @@ unsafe fn protect(job: *mut park_handler, name: *const c_char, what: impl FnOnce
 ///
 /// The memory is the caller's and must stay there until park_unprotect or park_handler_free. park reads it in
 /// park_ready, park_checkpoint_now and park_checkpoint_done, and writes it in park_restore; an array that was moved
-/// is unprotected and protected again. `name` is copied; it is the array's name in the file. What "park_expose"
-/// exposes, the progress and the best so far are saved anyhow.
+/// is unprotected and protected again. `name` is copied; it is the array's name in the file. Exposed variables,
+/// the progress and the best so far are saved anyhow.
 ///
 /// PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, also one that begins with "park."; `pointer`
 /// NULL while there are elements; `type`; `count` negative or too large. PARK_WRONG_THREAD, PARK_REENTRANT: during
