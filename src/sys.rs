@@ -4,6 +4,10 @@
 pub(crate) mod files;
 pub(crate) mod pages;
 
+mod socket;
+
+pub(crate) use socket::{close_in_child, own_uid, peer_uid, thread_time, NotForChildren};
+
 use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

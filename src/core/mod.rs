@@ -31,6 +31,7 @@
 //! | `catalog`, `deadline` | which there are; a stop in time |
 //! | `inside` | whose functions a thread is inside of, and who waits for whom to leave them |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
+//! | `control` | the endpoint by which other programs watch and steer the job |
 //!
 //! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
 #![forbid(unsafe_code)]
@@ -121,3 +122,5 @@ pub(crate) mod inside;
 pub(crate) mod imap;
 #[cfg(not(model))]
 pub(crate) mod taker;
+#[cfg(not(model))]
+pub(crate) mod control;
