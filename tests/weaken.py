@@ -17,7 +17,7 @@ ORDERINGS = [
      "attention_is_never_lost"),
     ("lowering attention sees nothing", "attention.rs", [("self.word.fetch_and(!ATTENTION, Ordering::Acquire)", "self.word.fetch_and(!ATTENTION, Ordering::Relaxed)")],
      "attention_is_never_lost"),
-    ("a request shows nothing", "attention.rs", [("fetch_update(Ordering::Release, Ordering::Relaxed", "fetch_update(Ordering::Relaxed, Ordering::Relaxed")],
+    ("a request shows nothing", "attention.rs", [("match self.control.fetch_update(Ordering::Release, Ordering::Relaxed", "match self.control.fetch_update(Ordering::Relaxed, Ordering::Relaxed")],
      "a_checkpoint_sees_what_was_done_before_it_was_asked_for a_resume_ends_a_pause an_abort_ends_a_pause"),
     ("taking edges sees nothing", "attention.rs", [("fetch_and(!EDGES, Ordering::Acquire)", "fetch_and(!EDGES, Ordering::Relaxed)")],
      "a_checkpoint_sees_what_was_done_before_it_was_asked_for"),
