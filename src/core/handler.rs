@@ -3,6 +3,7 @@
 use super::attention::{
     is_halted, is_running, Attention, Signal, ABORT, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, STOP,
 };
+use super::catch;
 use super::client::{Client, EventFn, Place};
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
@@ -10,6 +11,8 @@ use super::hub::{Best, Hub, ToTell};
 use super::inbox::Inbox;
 use super::lifecycle::Run;
 use super::map::Maps;
+use super::notify::Notifier;
+use super::pulse::Pulse;
 use super::seat;
 use super::service::{Service, Task};
 use super::status::{Error, Result, Status};
@@ -20,6 +23,8 @@ use super::value::Value;
 use super::variable::{MessageFn, Variables};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Saves (false) or restores (true) what the user wants saved; returns a status as the user gave it.
 pub(crate) type CheckpointFn = Arc<dyn Fn(bool) -> i32 + Send + Sync>;
@@ -52,6 +57,8 @@ pub(crate) struct Handler {
     pub(super) awaiting_callbacks: Arc<AtomicUsize>,
     stack_bytes: AtomicUsize,
     pub(super) maps: Maps,
+    pub(super) pulse: Pulse,
+    pub(super) notifier: OnceLock<Arc<Notifier>>,
     last_error: Mutex<String>,
 }
 
@@ -79,6 +86,8 @@ impl Handler {
             awaiting_callbacks: Arc::new(AtomicUsize::new(0)),
             stack_bytes: AtomicUsize::new(DEFAULT_STACK_BYTES),
             maps: Maps::new(),
+            pulse: Pulse::new(),
+            notifier: OnceLock::new(),
             last_error: Mutex::new(String::new()),
         });
         Service::start(&handler)?;
@@ -93,6 +102,8 @@ impl Handler {
         }
         self.claim_end()?;
         self.row.withdraw();
+        // After the handle has gone, so that no signal is caught anew.
+        let _ = catch::release(self.handle(), 0);
         self.join_computation();
         self.maps.close();
         self.inbox.close();
@@ -391,6 +402,18 @@ impl Handler {
         } else {
             JobState::Running
         }
+    }
+
+    /// How long there was no ready point, as far as it is known; see [`Pulse`].
+    pub(crate) fn idle(&self) -> Result<Duration> {
+        let control = self.attention().control();
+        if !is_running(control) {
+            return Err(Error::new(Status::NotRunning, "no computation is attached or started"));
+        }
+        if self.pulse.want() {
+            self.service.ring();
+        }
+        Ok(if is_halted(control) { Duration::ZERO } else { self.pulse.age() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs: how one begins, how it ends, and what is kept of it.
 
 use super::attention::{has_ended, Signal};
+use super::catch;
 use super::client::Place;
 use super::estimate::Estimate;
 use super::event::{Bytes, JobState, Kind, Level};
@@ -151,6 +152,7 @@ impl Handler {
         self.clear_progress();
         self.computing.store(crate::sys::thread_number(), Ordering::Relaxed);
         put_computing_back(self.clone());
+        self.pulse.take_mark();
         self.attention().begin();
         self.timers.start(Delta::Progress);
         self.timers.start(Delta::Checkpoint);
@@ -264,6 +266,7 @@ impl Handler {
         drop(unsaved);
         self.inbox.close();
         self.attention().end();
+        catch::forget_times(self.handle());
         let kind = match outcome.status {
             Status::Ok => Kind::Complete,
             Status::Failed => Kind::Error,

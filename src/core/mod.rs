@@ -17,6 +17,7 @@
 //! | `event`, `client`, `hub` | what flows out, to whom, and the best so far |
 //! | `stream`, `turn`, `desk` | what an imap runs; whose turn it is; where blocks of items are handed over |
 //! | `table` | the static table of attention words: handles, checked in one compare |
+//! | `catch`, `pulse` | POSIX signals that ask for something; whether the loop still comes by |
 //! | `estimate` | the time that is left |
 //! | `variable` | exposed variables |
 //! | `service` | the service thread |
@@ -26,6 +27,7 @@
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
+//! | `journal`, `notify` | what a job says on standard error, and to a service manager, when the environment asks for it |
 //!
 //! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
 #![forbid(unsafe_code)]
@@ -63,6 +65,10 @@ mod shuttle_models;
 #[cfg(not(model))]
 pub(crate) mod table;
 #[cfg(not(model))]
+pub(crate) mod catch;
+#[cfg(not(model))]
+pub(crate) mod pulse;
+#[cfg(not(model))]
 pub(crate) mod estimate;
 #[cfg(not(model))]
 pub(crate) mod variable;
@@ -94,3 +100,7 @@ pub(crate) mod map;
 pub(crate) mod imap;
 #[cfg(not(model))]
 pub(crate) mod taker;
+#[cfg(not(model))]
+pub(crate) mod journal;
+#[cfg(not(model))]
+pub(crate) mod notify;
