@@ -19,13 +19,18 @@
 //! | `table` | the static table of attention words: handles, checked in one compare |
 //! | `catch`, `pulse` | POSIX signals that ask for something; whether the loop still comes by |
 //! | `estimate` | the time that is left |
+//! | `store` | generations of checkpoints on the disk: a floor of its own |
 //! | `variable` | exposed variables |
+//! | `protect`, `exposed`, `budget` | what goes into a checkpoint; its values as JSON; what checkpoints cost |
 //! | `service` | the service thread |
 //! | `seat`, `pace`, `tally` | where a thread sits in a map; how many items it takes; what became of them |
 //! | `work` | a map that several threads do |
 //! | `rhythm`, `crew` | when the next map will come; the threads, and the board where they find it |
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
+//! | `checkpoint`, `snapshot`, `save`, `restore` | and checkpoints: when, what, how, and back |
+//! | `catalog`, `deadline` | which there are; a stop in time |
+//! | `inside` | whose functions a thread is inside of, and who waits for whom to leave them |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
 //! | `journal`, `notify` | what a job says on standard error, and to a service manager, when the environment asks for it |
 //!
@@ -71,7 +76,15 @@ pub(crate) mod pulse;
 #[cfg(not(model))]
 pub(crate) mod estimate;
 #[cfg(not(model))]
+pub(crate) mod store;
+#[cfg(not(model))]
 pub(crate) mod variable;
+#[cfg(not(model))]
+pub(crate) mod protect;
+#[cfg(not(model))]
+pub(crate) mod exposed;
+#[cfg(not(model))]
+pub(crate) mod budget;
 #[cfg(not(model))]
 pub(crate) mod service;
 #[cfg(not(model))]
@@ -95,7 +108,21 @@ pub(crate) mod ready;
 #[cfg(not(model))]
 pub(crate) mod request;
 #[cfg(not(model))]
+pub(crate) mod checkpoint;
+#[cfg(not(model))]
+pub(crate) mod snapshot;
+#[cfg(not(model))]
+pub(crate) mod save;
+#[cfg(not(model))]
+pub(crate) mod restore;
+#[cfg(not(model))]
+pub(crate) mod catalog;
+#[cfg(not(model))]
+pub(crate) mod deadline;
+#[cfg(not(model))]
 pub(crate) mod map;
+#[cfg(not(model))]
+pub(crate) mod inside;
 #[cfg(not(model))]
 pub(crate) mod imap;
 #[cfg(not(model))]

@@ -135,12 +135,12 @@ impl Work {
             if self.has_something_to_steal() && self.has_room() {
                 self.crew.wake_one();
             }
-            let local = self.body.enter(index);
+            let local = self.body.frame().enter(index);
             {
                 let _seat = seat::take(Seat { handle: self.handler.handle(), depth: self.depth, index, local });
                 self.take_part(index, attend);
             }
-            self.body.leave(index, local);
+            self.body.frame().leave(index, local);
         }
     }
 
