@@ -53,6 +53,9 @@ module park
   ! Signals.
   integer(c_int), parameter, public :: PARK_PAUSE = 1, PARK_RESUME = 2, PARK_ABORT = 3, PARK_CHECKPOINT = 4, PARK_STOP = 5
 
+  ! Actions of catch, beside the signals.
+  integer(c_int), parameter, public :: PARK_CATCH_NONE = 0, PARK_CATCH_INTERACTIVE = 100, PARK_CATCH_SLURM = 101
+
   ! States.
   integer(c_int), parameter, public :: PARK_STATE_IDLE = 0, PARK_STATE_RUNNING = 1, PARK_STATE_PAUSED = 2, &
        PARK_STATE_STOPPING = 3, PARK_STATE_COMPLETE = 4, PARK_STATE_ABORTED = 5, PARK_STATE_FAILED = 6
@@ -82,6 +85,7 @@ module park
      procedure :: map => handler_map
      procedure :: set_workers => handler_set_workers
      procedure :: signal => handler_signal
+     procedure :: catch => handler_catch
      procedure :: log => handler_log
      procedure :: set_units => handler_set_units
      procedure :: set_delta => handler_set_delta
@@ -221,6 +225,13 @@ module park
        integer(c_int), value :: which
        integer(c_int) :: status
      end function c_signal
+
+     function c_catch(handle, signo, action) bind(c, name='park_catch') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int), value :: signo, action
+       integer(c_int) :: status
+     end function c_catch
 
      function c_log(handle, level, text) bind(c, name='park_log') result(status)
        import :: c_char, c_int, c_ptr
@@ -906,6 +917,16 @@ contains
 
     call conclude(self, 'set_units', c_set_units(self%handle, c_text(units)), status)
   end subroutine handler_set_units
+
+  !> Lets a POSIX signal, by its number, ask for PARK_PAUSE, PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP. Or, with
+  !! signo 0: PARK_CATCH_INTERACTIVE, Ctrl-C stops, twice aborts; PARK_CATCH_SLURM, SIGTERM stops, twice aborts.
+  subroutine handler_catch(self, signo, action, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(in) :: signo, action
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'catch', c_catch(self%handle, signo, action), status)
+  end subroutine handler_catch
 
   !> which: PARK_PROGRESS_DELTA (1 s unless set), PARK_CHECKPOINT_DELTA (3600 s), PARK_IMPROVED_DELTA (0 s).
   subroutine handler_set_delta(self, which, seconds, status)

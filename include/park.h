@@ -230,6 +230,21 @@ extern "C" {
 #define PARK_MESSAGE 9
 
 /**
+ * Action of park_catch: the signal asks for nothing any more.
+ */
+#define PARK_CATCH_NONE 0
+
+/**
+ * Action of park_catch: stop, then abort, then what the signal does without park. Made for Ctrl-C.
+ */
+#define PARK_CATCH_INTERACTIVE 100
+
+/**
+ * Action of park_catch: stop, then abort. Made for the signal by which a batch system says that the time is up.
+ */
+#define PARK_CATCH_SLURM 101
+
+/**
  * State: nothing has run yet.
  */
 #define PARK_STATE_IDLE 0
@@ -690,6 +705,12 @@ typedef int (*park_progress_fn)(park_handler *job, double done, double total, do
 typedef int (*park_notify_fn)(void *user);
 
 /**
+ * Called on the computation thread with a line of the log: its level, one of PARK_LOG_..., and its text, which lives
+ * until the callback returns. Nonzero asks the job to stop.
+ */
+typedef int (*park_log_fn)(park_handler *job, int level, const char *text, void *user);
+
+/**
  * ======== Version and errors ========
  *
  * The version of the library, as "0.1.0". Any thread. The text is static: never to be freed.
@@ -806,6 +827,16 @@ int park_wait(park_handler *job, double timeout);
 int park_state(park_handler *job);
 
 /**
+ * For how many seconds there was no ready point, as far as is known: 0 when the loop comes by all the time, or is
+ * halted. Any thread.
+ *
+ * A ready point with nothing to do leaves no trace. So from the first call on, for the rest of the handler's life, the
+ * service thread gives the loop something to attend to once a second, and the answer is how long that has waited: 0
+ * from the first call, later at most 1 s too little. A negative number is a status: PARK_NOT_RUNNING: no computation.
+ */
+double park_idle(park_handler *job);
+
+/**
  * What main should return for the last run. Any thread.
  *
  * 0: complete. 85 (PARK_EXIT_CHECKPOINTED): stopped with a checkpoint, run me again. 86 (PARK_EXIT_ABORTED): aborted,
@@ -898,12 +929,6 @@ int park_improved(park_handler *job, double value, const void *state, int64_t by
 int64_t park_best(park_handler *job, double *out_value, void *buffer, int64_t bytes);
 
 /**
- * Writes a line to the log: it goes out as an event, and nowhere else. `text` is copied. Any thread.
- * PARK_INVALID_ARGUMENT: `level` is none of PARK_LOG_..., or `text` NULL or not UTF-8.
- */
-int park_log(park_handler *job, int level, const char *text);
-
-/**
  * Sets a delta, in seconds, from now on: `which` is PARK_PROGRESS_DELTA, PARK_CHECKPOINT_DELTA or
  * PARK_IMPROVED_DELTA. 0 means at every ready point (improved: at once). Any thread; a PARK_SET request does the same
  * by the names "progress_delta", "checkpoint_delta" and "improved_delta". PARK_INVALID_ARGUMENT: `which`, or
@@ -940,7 +965,7 @@ int park_protect(park_handler *job,
                  int64_t count);
 
 /**
- * As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: double u[3][4] is
+ * As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: `double u[3][4]` is
  * {3, 4}. 0 dimensions are a scalar; at most 32. The shape is copied, and is what numpy will show. Threads as
  * park_protect.
  *
@@ -1542,6 +1567,40 @@ int park_on_ready(park_handler *job, const char *name, park_message_fn fn, void 
 int park_method(park_handler *job, const char *name, park_message_fn fn, void *user, park_destroy_fn destroy);
 
 /**
+ * ======== POSIX signals ========
+ *
+ * Lets a POSIX signal ask the job for something. Any thread. park catches no signal unless this asks for it.
+ *
+ * `signo` is the signal's number, as SIGTERM. `action` is what the signal asks for, each time it comes: PARK_PAUSE,
+ * PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP; or a preset:
+ *
+ * PARK_CATCH_INTERACTIVE, with `signo` 0 for SIGINT, which is Ctrl-C: stop, with a checkpoint; the second time: abort;
+ * the third time: what it would have done without park, so the process ends. Where SIGINT is ignored, as in the
+ * background of a script, `signo` 0 leaves it so.
+ *
+ * PARK_CATCH_SLURM, with `signo` 0 for SIGTERM, or with the signal of sbatch --signal: stop, with a checkpoint; later:
+ * abort.
+ *
+ * PARK_CATCH_NONE ends it; with `signo` 0, for all signals of this job. So does park_handler_free.
+ *
+ * To a preset, a signal that comes again within 0.2 s is the same one: launchers send it twice. It counts anew with
+ * each run. Before the first run it counts for that run. A signal that no job takes because their runs are over does
+ * what it would have done without park. Another call for the same job and signal replaces the action. Several jobs may
+ * catch the same signal; each is asked.
+ *
+ * A handler that was there before is called, too, after the jobs were asked. It is put back when no job catches the
+ * signal any more, unless somebody has put another over park's. park's has SA_SIGINFO, SA_ONSTACK and SA_RESTART (not
+ * where the handler before it has no SA_RESTART), runs on any thread of yours, takes no lock, and keeps errno. Under
+ * MPI call this after MPI_Init, and leave SIGUSR1 and SIGUSR2 to the launcher. The log tells what came.
+ *
+ * PARK_INVALID_ARGUMENT: `action`; or `signo`, which is no signal or cannot be caught: SIGKILL and SIGSTOP, those of
+ * faults, as SIGSEGV, SIGFPE, SIGABRT, and those that the C library keeps for itself. PARK_UNKNOWN: PARK_CATCH_NONE for
+ * a signal that the job does not catch. PARK_FULL: the jobs of this process catch 1024 signals already. PARK_SYSTEM:
+ * the operating system refused; or others have put their handlers over park's three times.
+ */
+int park_catch(park_handler *job, int signo, int action);
+
+/**
  * ======== Exposed variables ========
  *
  * Lets others read and set a real number of the job's, by requests that are served at ready points only. Any thread.
@@ -1787,6 +1846,32 @@ int park_event_level(const park_event *event);
  * PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
  */
 int64_t park_event_text(const park_event *event, char *buffer, int64_t length);
+
+/**
+ * ======== The log ========
+ *
+ * Writes a line to the log: it goes out as an event and, when PARK_LOG is set in the environment, to standard error.
+ * `text` is copied. Any thread.
+ *
+ * PARK_LOG is a level (off, error, warning, info, debug), or one for each job, as in "warning,heat=debug". With info it
+ * also tells of starts, pauses, checkpoints and ends, with debug of progress and improvements. Lines for which standard
+ * error has no room are left out, and counted.
+ *
+ * PARK_INVALID_ARGUMENT: `level` is none of PARK_LOG_..., or `text` NULL or not UTF-8.
+ */
+int park_log(park_handler *job, int level, const char *text);
+
+/**
+ * Calls `fn` with the lines of the log that are of this level or graver (PARK_LOG_DEBUG: all), on the computation
+ * thread inside park_ready: park_on_event for the usual case. Lines of the time after a run come with the next one, or
+ * when the handler is freed. Any thread. Returns a number above 0 for park_off_event. PARK_INVALID_ARGUMENT: `level` is none
+ * of PARK_LOG_..., or `fn` is NULL.
+ */
+int64_t park_on_log(park_handler *job,
+                    int level,
+                    park_log_fn fn,
+                    void *user,
+                    park_destroy_fn destroy);
 
 /**
  * ======== Messages ========

@@ -231,6 +231,7 @@ done
 pass 2
 add fit/build "make --no-print-directory build/fit"
 pass 1
+add slurm/job "tests/commands.py --build examples-c/heat.c && tests/slurm.sh"
 for dataset in ENSO Gauss1 Thurber MGH09; do
     add fit/$dataset "tests/fit.sh $dataset"
 done
