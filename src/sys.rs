@@ -1,5 +1,12 @@
 //! The platform floor: everything that park asks of the operating system and that std does not offer.
-//! Porting park means writing this file again. Linux.
+//! Porting park means writing this file, and those below it, again. Linux.
+
+pub(crate) mod files;
+pub(crate) mod pages;
+
+mod socket;
+
+pub(crate) use socket::{close_in_child, own_uid, peer_uid, thread_time, NotForChildren};
 
 use std::cell::Cell;
 use std::io;

@@ -269,8 +269,7 @@ impl Handler {
             return None;
         }
         // A job with a way to save goes on to the end of the map: its memory is whole only there.
-        let saves = self.run.lock().polls || self.checkpoint.lock().is_some();
-        (policy.checkpoints || !saves).then_some(Status::Stopped)
+        (policy.checkpoints || !self.can_save()).then_some(Status::Stopped)
     }
 
     /// Does the items from 0 to `count`. `Ok` is 0 or why it ended early.

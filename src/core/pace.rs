@@ -125,6 +125,6 @@ mod tests {
         assert_eq!(pace(10, 1000.0).chunk(1), 1);
         assert_eq!(pace(4096, 2.0).chunk(300), 300);
         assert_eq!(Pace { fixed: Some(7), ..pace(1, 1.0) }.chunk(100), 7);
-        assert_eq!(Pace { fixed: Some(7), ..pace(1, 1.0) }.chunk(3), 3);
+        assert_eq!(Pace { fixed: Some(7), ..pace(1, 1.0) }.chunk(5), 5);
     }
 }
