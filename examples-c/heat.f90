@@ -16,7 +16,6 @@ module heat
   implicit none
 
   integer, parameter :: side = 400
-  character(*), parameter :: checkpoint = 'heat-f90.ckpt'
   integer(c_int), parameter :: SIGINT = 2, SIGUSR1 = 10, SIGUSR2 = 12, SIGTERM = 15 ! Linux's numbers
 
   type(park_handler) :: job ! in a module, where the signal handler finds it
@@ -28,12 +27,6 @@ module heat
        type(c_funptr), value :: handler
        type(c_funptr) :: previous
      end function c_signal
-
-     function c_rename(from, to) bind(c, name='rename') result(status)
-       use, intrinsic :: iso_c_binding, only: c_char, c_int
-       character(kind=c_char), intent(in) :: from(*), to(*)
-       integer(c_int) :: status
-     end function c_rename
   end interface
 
 contains
@@ -59,42 +52,6 @@ contains
     end do
     u = next
   end subroutine advance
-
-  ! Written beside, then renamed: a kill in the middle leaves the older checkpoint whole.
-  function save_to_file(u, alpha, step) result(saved)
-    real(real64), intent(in) :: u(:, :), alpha
-    integer(int64), intent(in) :: step
-    logical :: saved
-    integer :: unit, failed, closing
-
-    saved = .false.
-    open (newunit=unit, file=checkpoint//'.new', access='stream', form='unformatted', action='write', status='replace', &
-         iostat=failed)
-    if (failed /= 0) return
-    write (unit, iostat=failed) 'heat-f90', step, alpha, u
-    close (unit, iostat=closing)
-    if (failed /= 0 .or. closing /= 0) return
-    saved = c_rename(checkpoint//'.new'//achar(0), checkpoint//achar(0)) == 0
-  end function save_to_file
-
-  subroutine restore_from_file(u, alpha, step)
-    real(real64), intent(inout) :: u(:, :), alpha
-    integer(int64), intent(inout) :: step
-    character(8) :: magic
-    logical :: there
-    integer :: unit, failed
-
-    inquire (file=checkpoint, exist=there)
-    if (.not. there) return
-    open (newunit=unit, file=checkpoint, access='stream', form='unformatted', action='read', status='old', iostat=failed)
-    if (failed == 0) read (unit, iostat=failed) magic, step, alpha, u
-    if (failed /= 0 .or. magic /= 'heat-f90') then
-       print '(a)', checkpoint//' is no whole checkpoint of this program; move it away to start afresh'
-       stop 2, quiet=.true.
-    end if
-    close (unit)
-    print '(a,i0,a)', 'going on from step ', step, ' of '//checkpoint
-  end subroutine restore_from_file
 
   ! Called from inside ready(). It may print, since this program does not call ready() in a print statement.
   subroutine draw(done, total, seconds_left)
@@ -152,38 +109,40 @@ program heat_f90
   use heat
   implicit none
 
-  real(real64), target :: alpha = 0.2_real64 ! target, because park writes to it at ready points
-  real(real64) :: u(side, side)
-  integer(int64) :: step = 0, steps
-  integer :: unit
+  ! target, because park reads and writes them at ready points
+  real(real64), target :: alpha = 0.2_real64, u(side, side)
+  integer(int64), target :: step = 0
+  integer(int64) :: steps
   integer(c_int) :: code
+  logical :: found
 
   steps = steps_wanted()
   call prepare(u)
-  call restore_from_file(u, alpha, step)
 
   call job%open('heat-f90')
   call job%expose('alpha', alpha, min=0d0, max=0.25d0)
   call job%describe('alpha', 'cells^2/step', 'how fast heat spreads; above 1/4 the scheme is unstable')
+  call job%protect('u', u)
+  call job%protect('step', step)
+  call job%checkpoint_dir('heat-f90.ckpt', keep=2)
   call job%set_units('steps')
   call job%set_delta(PARK_PROGRESS_DELTA, 0.2d0)
   call job%on_progress(draw)
   call handle([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])
 
+  call job%restore(found)
+  if (found) print '(a,i0)', 'going on from step ', step
   do while (step < steps)
      call advance(u, alpha)
      step = step + 1
      call job%progress(step, steps)
-     if (job%checkpoint_due()) call job%checkpoint_done(save_to_file(u, alpha, step))
      if (job%ready() /= PARK_OK) exit
   end do
-  call job%close()
+  call job%detach()
 
   code = job%exit_code()
+  if (code == 0) call job%checkpoint_clear()
+  call job%close()
   print '(/,a,i0,a,g0.12)', trim(merge('done   ', 'stopped', code == 0))//' at step ', step, ', in the middle ', u(side/2, side/2)
-  if (code == 0) then
-     open (newunit=unit, file=checkpoint)
-     close (unit, status='delete')
-  end if
   stop code, quiet=.true.
 end program heat_f90

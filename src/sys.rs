@@ -1,5 +1,8 @@
 //! The platform floor: everything that park asks of the operating system and that std does not offer.
-//! Porting park means writing this file again. Linux.
+//! Porting park means writing this file, and those below it, again. Linux.
+
+pub(crate) mod files;
+pub(crate) mod pages;
 
 use std::cell::Cell;
 use std::io;

@@ -16,7 +16,7 @@ expect() { # STATUS ARGUMENTS...: runs fit
 }
 
 expect 0 -c whole.ckpt >whole
-# Aborted, then stopped by Ctrl-C, then left to end. Each generation is saved, so nothing is lost.
+# Aborted, then stopped, then left to end. Saved all the time: the abort costs what was not yet on the medium.
 expect 86 -c parts.ckpt -k 0 --workers 1 --abort-after 60
 expect 85 -c parts.ckpt -k 0 --workers 4 --stop-after 150
 expect 0 -c parts.ckpt --workers 2 >parts

@@ -88,7 +88,7 @@ must_report() { # VARIANT DETECTOR SOURCE RUN
           status=\$?; cat build/tests/$(basename "$3" .c).$2.out; test \$status -ne 0 && grep -qF '$words' build/tests/$(basename "$3" .c).$2.out"
 }
 
-behaviour=$(ls tests/*.c | grep -v '^tests/stress\.c$')
+behaviour=$(ls tests/*.c | grep -v -e '^tests/stress\.c$' -e '^tests/storm_maps\.c$')
 
 # ---- Rust ------------------------------------------------------------------------------------------
 
@@ -202,6 +202,21 @@ for fault in "lose:improved [0-9]* after" "twice:2 replies" "swap:event 1 after"
 done
 pass 1
 
+# ---- the storm over maps ---------------------------------------------------------------------------
+
+many=40000 some=10000 few=400
+[ -n "$campaign" ] && many=1000000 some=100000 few=10000
+storm="$(host plain tests/storm_maps.c) && $(program plain tests/storm_maps.c)"
+add storm_maps/plain "$storm $many"
+add storm_maps/asan "$(host asan tests/storm_maps.c) && $asan $(program asan tests/storm_maps.c) $some"
+add storm_maps/valgrind "$(host plain tests/storm_maps.c) && $valgrind $(program plain tests/storm_maps.c) $few"
+limit=3000 pass 1
+for fault in "lose:runs >= 1" "twice:runs >= 1" "swap:index" "stay:inside"; do
+    add "storm_maps/fault/${fault%%:*}" "$storm 5000 ${fault%%:*} >build/tests/storm_maps.${fault%%:*}.out 2>&1
+        status=\$?; cat build/tests/storm_maps.${fault%%:*}.out; test \$status -eq 1 && grep -q '${fault#*:}' build/tests/storm_maps.${fault%%:*}.out"
+done
+pass 1
+
 # ---- checkpoints, and all that can happen to them ----------------------------------------------------
 
 # Everything in tests/crash says what it does in its first comment. The campaign takes every call and every bit, and the control
@@ -269,13 +284,13 @@ section() { # TITLE LOG...: the figures, with the commit and the date, in the pl
         [ -s build/RESULTS.md ] && echo
         printf '## %s\n\n`make campaign`, commit %s, %s, %s cores.\n' "$title" "$(git describe --always --dirty)" "$(date -u +%F)" "$(nproc)"
         for name in "$@"; do
-            [ -s "$logs/$name.log" ] && printf '\n%s:\n```\n%s\n```\n' "${name#*.}" "$(cat "$logs/$name.log")"
+            [ -s "$logs/$name.log" ] && printf '\n%s:\n```\n%s\n```\n' "${name/./, }" "$(cat "$logs/$name.log")"
         done
     } >RESULTS.md
 }
 if [ -n "$campaign" ]; then
     if [[ -z $select || $select == stress ]]; then
-        section "The storm" stress.plain stress.asan stress.valgrind stress.tsan
+        section "The storm" {stress,storm_maps}.{plain,asan,valgrind,tsan}
         [ -d "$sources" ] || printf '\nnot run: ThreadSanitizer (needs rust-src)\n' >>RESULTS.md
     fi
     [[ -z $select || $select == crash ]] &&

@@ -54,6 +54,12 @@ pub(crate) const PROGRESS: u32 = 1 << 11;
 /// The time since the last checkpoint is up.
 pub(crate) const CHECKPOINT_TIME: u32 = 1 << 12;
 
+/// All that is asked for, and the phase.
+const ASKED: u32 = WATCHED - 1;
+/// What is left of the word counts how often sleepers were woken. Without it a word could look untouched to one who is about
+/// to sleep: one nudge took WATCHED away, and the next sleeper set it again.
+const ONE_WAKING: u32 = WATCHED << 1;
+
 pub(crate) const EDGES: u32 = CHECKPOINT | MAIL | DELIVER | PROGRESS | CHECKPOINT_TIME;
 pub(crate) const LEVELS: u32 = PAUSE | ABORT | STOP | EVERY_PROGRESS | EVERY_CHECKPOINT;
 
@@ -94,7 +100,7 @@ pub(crate) struct Attention<'a> {
 impl Attention<'_> {
     pub(crate) fn control(&self) -> u32 {
         // Acquire: what was prepared before a bit was set is seen with it.
-        self.control.load(Ordering::Acquire) & !WATCHED
+        asked_in(self.control.load(Ordering::Acquire))
     }
 
     fn raise_attention(&self) {
@@ -106,7 +112,7 @@ impl Attention<'_> {
     /// `None` from `change` leaves all as it is. Returns whether there was a change.
     fn change(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
         // Release: what the caller prepared is seen by the thread that finds the bits. Nothing is read by them here.
-        let change = |control| change(control).map(|changed| changed & !WATCHED);
+        let change = |word| change(asked_in(word)).map(|changed| changed | woken(word));
         match self.control.fetch_update(Ordering::Release, Ordering::Relaxed, change) {
             Err(_) => false,
             Ok(before) => {
@@ -129,7 +135,9 @@ impl Attention<'_> {
     /// Wakes those who sleep on the control word: what one of them waits for may have come.
     pub(crate) fn nudge(&self) {
         // Release: who comes to sleep too late for it sees what was done before.
-        if self.control.fetch_and(!WATCHED, Ordering::Release) & WATCHED != 0 {
+        let wake = |word| Some(asked_in(word) | woken(word));
+        let before = self.control.fetch_update(Ordering::Release, Ordering::Relaxed, wake);
+        if before.is_ok_and(|before| before & WATCHED != 0) {
             self.control.wake_all();
         }
     }
@@ -217,9 +225,19 @@ impl Attention<'_> {
     }
 }
 
-/// What is asked for, in a word that [`Attention::watch`] returned.
+/// What is asked for, in the control word: in one that [`Attention::watch`] returned, say.
 pub(crate) fn asked_in(watched: u32) -> u32 {
-    watched & !WATCHED
+    watched & ASKED
+}
+
+/// The rest of the word when those who sleep on it are woken.
+fn woken(word: u32) -> u32 {
+    let count = word & !(ASKED | WATCHED);
+    if word & WATCHED != 0 {
+        count.wrapping_add(ONE_WAKING)
+    } else {
+        count
+    }
 }
 
 /// Whether the control word is that of a running computation.

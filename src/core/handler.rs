@@ -3,7 +3,9 @@
 use super::attention::{
     is_halted, is_running, Attention, Signal, ABORT, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, STOP,
 };
+use super::checkpoint::Checkpoints;
 use super::client::{Client, EventFn, Place};
+use super::deadline::Deadline;
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
 use super::hub::{Best, Hub, ToTell};
@@ -20,9 +22,6 @@ use super::value::Value;
 use super::variable::{MessageFn, Variables};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
-
-/// Saves (false) or restores (true) what the user wants saved; returns a status as the user gave it.
-pub(crate) type CheckpointFn = Arc<dyn Fn(bool) -> i32 + Send + Sync>;
 
 /// The stack of a computation thread that park makes: Fortran's automatic arrays overflow a small one. Pages
 /// that are not used are never committed.
@@ -43,7 +42,8 @@ pub(crate) struct Handler {
     pub(super) methods: Mutex<HashMap<String, MessageFn>>,
     pub(super) on_ready: Mutex<HashMap<String, MessageFn>>,
     pub(super) on_signal: Mutex<HashMap<String, MessageFn>>,
-    pub(super) checkpoint: Mutex<Option<CheckpointFn>>,
+    pub(crate) checkpoints: Checkpoints,
+    pub(super) deadline: Mutex<Deadline>,
     /// The number of the computation thread; 0 while nothing runs.
     pub(super) computing: AtomicU64,
     /// The computation thread is inside a callback that park called.
@@ -73,7 +73,8 @@ impl Handler {
             methods: Mutex::new(HashMap::new()),
             on_ready: Mutex::new(HashMap::new()),
             on_signal: Mutex::new(HashMap::new()),
-            checkpoint: Mutex::new(None),
+            checkpoints: Checkpoints::new(),
+            deadline: Mutex::new(Deadline::new()),
             computing: AtomicU64::new(0),
             in_callback: AtomicBool::new(false),
             awaiting_callbacks: Arc::new(AtomicUsize::new(0)),
@@ -95,6 +96,8 @@ impl Handler {
         self.row.withdraw();
         self.join_computation();
         self.maps.close();
+        // A save that is on its way comes through, and its event is delivered.
+        self.checkpoints.close();
         self.inbox.close();
         self.deliver(|place| matches!(place, Place::Computation(_)));
         self.service.stop();
@@ -103,8 +106,7 @@ impl Handler {
         }
         // Callbacks may hold user data whose destroy functions call back: they go with no lock held.
         let tables = [&self.methods, &self.on_ready, &self.on_signal].map(|table| std::mem::take(&mut *table.lock()));
-        let checkpoint = self.checkpoint.lock().take();
-        drop((tables, checkpoint));
+        drop(tables);
         Ok(())
     }
 
@@ -346,6 +348,10 @@ impl Handler {
         self.hub.set_units(units);
     }
 
+    pub(crate) fn units(&self) -> Option<Arc<str>> {
+        self.hub.units()
+    }
+
     // Deltas.
 
     pub(crate) fn delta(&self, delta: Delta) -> f64 {
@@ -407,11 +413,6 @@ impl Drop for CallbackMark {
 
 /// What the user registers. What was there before is dropped, with its user data, when no lock is held.
 impl Handler {
-    pub(crate) fn set_checkpoint(&self, call: CheckpointFn) {
-        let before = self.checkpoint.lock().replace(call);
-        drop(before);
-    }
-
     pub(crate) fn set_method(&self, name: &str, call: MessageFn) {
         let before = self.methods.lock().insert(name.to_owned(), call);
         drop(before);

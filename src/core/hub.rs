@@ -248,6 +248,10 @@ impl Hub {
         drop(before);
     }
 
+    pub(crate) fn units(&self) -> Option<Arc<str>> {
+        self.lock_patiently().units.clone()
+    }
+
     pub(crate) fn set_units(&self, units: &str) {
         self.lock_patiently().units = Some(Arc::from(units));
     }

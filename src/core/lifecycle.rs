@@ -147,6 +147,8 @@ impl Handler {
     fn begin(self: &Arc<Self>) {
         self.run.lock().began = Some(Instant::now());
         *self.estimate.lock() = Estimate::default();
+        self.checkpoints.restart();
+        self.deadline.lock().restart();
         self.hub.forget_best();
         self.clear_progress();
         self.computing.store(crate::sys::thread_number(), Ordering::Relaxed);
@@ -176,8 +178,9 @@ impl Handler {
 
     /// Runs a service on a thread of its own.
     pub(crate) fn start(self: &Arc<Self>, service: Box<dyn FnOnce() -> i32 + Send>, resume: bool) -> Result<()> {
-        if resume && self.checkpoint.lock().is_none() {
-            return Err(Error::argument("resume: there is no checkpoint callback to restore with"));
+        if resume && self.checkpoints.callback().is_none() && self.checkpoints.saver().is_none() {
+            let text = "resume: there is neither a checkpoint directory nor a checkpoint callback to restore with";
+            return Err(Error::argument(text));
         }
         let last_outcome = self.claim_run()?;
         // The run is on from here, for everybody: a signal that comes before the thread does must count.
@@ -234,6 +237,8 @@ impl Handler {
 
     /// Ends the run: 0 is complete, a stop reason is that, anything else has failed.
     fn finish(&self, code: i32) {
+        // What is saved is told before the end is.
+        self.checkpoints.settle();
         let outcome = {
             let mut run = self.run.lock();
             let status = match (Status::from_number(code), &run.failure) {

@@ -141,7 +141,7 @@ impl LoopKey {
     fn of(body: &dyn Body, count: u64) -> LoopKey {
         // Multiplied, so that the upper bits depend on all.
         let mixed = |word: u64| word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let (function, data) = body.identity();
+        let (function, data) = body.frame().identity();
         let function = mixed(function as u64);
         LoopKey { function, all: mixed(function ^ (data as u64).rotate_left(7) ^ u64::from(count.ilog2()) << 57) }
     }
@@ -226,13 +226,13 @@ impl Handler {
 
     /// Whether no worker is inside an item.
     pub(super) fn workers_stand_still(&self) -> bool {
-        self.maps.active_crew().is_none_or(|crew| crew.stands_still())
+        self.maps.active_crew().is_none_or(|crew| crew.stance.is_still())
     }
 
     /// Serves while no worker is inside an item.
     pub(super) fn standing_still<T>(&self, serve: impl FnOnce() -> T) -> T {
         let crew = self.maps.active_crew();
-        let _held = crew.as_ref().map(|crew| crew.hold());
+        let _held = crew.as_ref().map(|crew| crew.stance.hold(crew.attention));
         serve()
     }
 
@@ -263,8 +263,7 @@ impl Handler {
             return None;
         }
         // A job with a way to save goes on to the end of the map: its memory is whole only there.
-        let saves = self.run.lock().polls || self.checkpoint.lock().is_some();
-        (policy.checkpoints || !saves).then_some(Status::Stopped)
+        (policy.checkpoints || !self.can_save()).then_some(Status::Stopped)
     }
 
     /// Does the items from 0 to `count`. `Ok` is 0 or why it ended early.
@@ -354,7 +353,7 @@ impl Handler {
         let (chunk, counts_progress) = (options.chunk, options.counts_progress && depth == 1);
         let plan = Plan { depth, threads, chunk, counts_progress };
         let course = Course { handler: self, options, plan, index };
-        let local = body.enter(index);
+        let local = body.frame().enter(index);
         let taken = seat::take(Seat { handle: self.handle(), depth, index, local });
         let mut begin = 0;
         while begin < count {
@@ -363,7 +362,7 @@ impl Handler {
             begin = end;
         }
         drop(taken);
-        body.leave(index, local);
+        body.frame().leave(index, local);
         tally.into_notes()
     }
 }

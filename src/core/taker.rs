@@ -3,7 +3,8 @@
 use super::attention::asked_in;
 use super::desk::{Found, Source};
 use super::handler::{CallbackMark, Handler};
-use super::imap::{Fetched, Imap, Inside};
+use super::imap::{Fetched, Imap};
+use super::inside::Inside;
 use super::seat::{self, Seat, Taken};
 use super::status::{Error, Result, Status};
 use super::stream::{Block, Stream};

@@ -16,6 +16,12 @@ pub(crate) trait Body: Send + Sync {
     /// Whether the user's function is called for each item, and not for a stretch of `look.every` at most.
     fn is_one_by_one(&self) -> bool;
 
+    /// What it shares with bodies of other kinds.
+    fn frame(&self) -> &dyn Frame;
+}
+
+/// What is around the items of a map, whatever they are.
+pub(crate) trait Frame {
     /// Tells loops apart, for what their items cost: the addresses of the function and of its data.
     fn identity(&self) -> (usize, usize);
 
@@ -157,12 +163,12 @@ impl Tally {
             if reached.at != at {
                 (at, tries) = (reached.at, 0);
             }
+            if self.is_broken_off(reached.code) {
+                return at;
+            }
             if tries < self.policy.retries && !self.has_ended() {
                 tries += 1;
                 continue;
-            }
-            if self.is_broken_off(reached.code) {
-                return at;
             }
             self.note_failure(at, reached.failed, reached.code);
             (at, tries) = (at + reached.failed, 0);

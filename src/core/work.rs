@@ -135,12 +135,12 @@ impl Work {
             if self.has_something_to_steal() && self.has_room() {
                 self.crew.wake_one();
             }
-            let local = self.body.enter(index);
+            let local = self.body.frame().enter(index);
             {
                 let _seat = seat::take(Seat { handle: self.handler.handle(), depth: self.depth, index, local });
                 self.take_part(index, attend);
             }
-            self.body.leave(index, local);
+            self.body.frame().leave(index, local);
         }
     }
 
@@ -235,7 +235,8 @@ impl Work {
             return false;
         }
         // Whatever else is asked for is for the computation thread, between the items of its own map.
-        let is_for_all = || self.handler.attention().control() & (PAUSE | ABORT | STOP) != 0 || self.crew.is_held();
+        let is_for_all =
+            || self.handler.attention().control() & (PAUSE | ABORT | STOP) != 0 || self.crew.stance.is_held();
         let wanted = (index == 0 && self.depth == 1) || is_for_all();
         if wanted {
             attend(&self.tally);

@@ -262,16 +262,15 @@ pub unsafe extern "C" fn park_imap_rest(
 /// returns, the imap's functions and their data are not used again. Another thread that waits in park_imap_next gets
 /// PARK_CLOSED. An imap that outlives its run, or its handler, must be freed all the same.
 ///
-/// PARK_REENTRANT: from inside a function of this imap; it is as it was.
+/// PARK_REENTRANT: from inside a function of this imap, or while an item of this imap frees the one that the calling
+/// thread is inside of; it is as it was.
 #[no_mangle]
 pub unsafe extern "C" fn park_imap_free(imap: *mut park_imap) -> c_int {
     if imap.is_null() && !sys::forked() {
         return PARK_OK;
     }
     with_none(|| {
-        if IMAPS.find(imap)?.is_inside() {
-            return Err(Error::new(Status::Reentrant, "not from inside a function of this imap"));
-        }
+        let _wait = IMAPS.find(imap)?.before_close()?;
         let found = IMAPS.remove(imap)?;
         found.close(forget(imap));
         Ok(PARK_OK)

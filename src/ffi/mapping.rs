@@ -80,7 +80,7 @@ pub unsafe extern "C" fn park_map_with(
         let input_stride = stride(r#in, in_stride, count, "in")?;
         let output_stride = stride(out, out_stride, count, "out")?;
         let given = given(options)?;
-        let common = common(job, user, &given, count)?;
+        let common = common(job, call as usize, user, &given, count)?;
         let map = Map { common, call, input: r#in, input_stride, output: out, output_stride };
         let written = Memory { data: out.cast(), bytes: output_stride * count as usize };
         // SAFETY: the arrays are the caller's promise.
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn park_for_with(
         }
         let count = end.abs_diff(begin);
         let given = given(options)?;
-        let common = common(job, user, &given, count)?;
+        let common = common(job, call as usize, user, &given, count)?;
         let written = Memory { data: std::ptr::null_mut(), bytes: 0 };
         // SAFETY: the memory is the caller's promise.
         unsafe { run(handler, For { common, call, begin }, count, &given, written, 0) }
@@ -178,7 +178,7 @@ pub(super) fn stride<T>(array: *const T, stride: i64, count: u64, argument: &str
     Ok(bytes)
 }
 
-fn common(job: *mut park_handler, user: *mut c_void, given: &Given, count: u64) -> Result<Common> {
+fn common(job: *mut park_handler, function: usize, user: *mut c_void, given: &Given, count: u64) -> Result<Common> {
     let statuses = given.statuses;
     if !statuses.data.is_null() {
         if statuses.count as u64 != count {
@@ -190,7 +190,7 @@ fn common(job: *mut park_handler, user: *mut c_void, given: &Given, count: u64) 
             unsafe { statuses.data.add(index).write(PARK_NOT_RUN) };
         }
     }
-    Ok(Common { job, user, hooks: given.hooks.clone(), statuses: statuses.data })
+    Ok(Common { job, function, user, hooks: given.hooks.clone(), statuses: statuses.data })
 }
 
 /// # Safety

@@ -1,7 +1,7 @@
 /* A job that is killed: deterministic steps on protected arrays, saves, and a line for all that happens.
  *
  *   cc -O1 -g -pthread -Iinclude tests/crash/job.c -o build/tests/crash/job -Ltarget/release -lpark
- *   job DIRECTORY STEPS [every=5 size=700 keep=2 mode=copy|place own=0|1 wait=0|1 nap=MICROSECONDS fsize=BYTES]
+ *   job DIRECTORY STEPS [every=5 size=700 keep=2 mode=copy|place own=0|1 wait=0|1 (for each save, and until it is told) nap=MICROSECONDS fsize=BYTES]
  *
  * Lines: fresh | restored STEP; saved STEP FILE (it is durable); failed STEP WHY; log LEVEL TEXT; refused WHAT STATUS WHY (exit
  * code 3); end STEP HASH. Each is one write, so that a kill never leaves half of one. */
@@ -105,6 +105,7 @@ static int list_load(park_handler *handler, const void *bytes, int64_t length, v
 /* ---- a file of its own beside them -------------------------------------------------------------------- */
 
 static char own_path[4096];
+static int64_t own_step;
 
 static int own_named(const char *name)
 {
@@ -121,22 +122,50 @@ static int own_failed(const char *what)
     return PARK_FAILED;
 }
 
+/* As a careful program writes: cut short or interrupted, it goes on. */
+static int put(int fd, const char *text, ssize_t length)
+{
+    for (ssize_t done = 0; done < length;) {
+        ssize_t more = write(fd, text + done, (size_t)(length - done));
+        if (more < 0 && errno != EINTR) return -1;
+        if (more > 0) done += more;
+    }
+    return 0;
+}
+
+static int opened(int flags)
+{
+    int fd;
+    do fd = open(own_path, flags, 0600);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 static int own(park_handler *handler, int operation, void *user)
 {
-    int status = own_named("own.txt"), fd, length;
+    int status = own_named("own.txt"), fd;
+    ssize_t length;
     char text[64] = "";
+    long long of;
     (void)handler, (void)user;
     if (status) return status;
     if (operation == PARK_SAVE) {
-        if ((fd = open(own_path, O_WRONLY | O_CREAT | O_TRUNC, 0600)) < 0) return own_failed("open");
+        if ((fd = opened(O_WRONLY | O_CREAT | O_TRUNC)) < 0) return own_failed("open");
         length = snprintf(text, sizeof text, "step %lld\n", (long long)step);
-        if (write(fd, text, (size_t)length) != length) return close(fd), own_failed("write");
-        return close(fd) ? own_failed("close") : PARK_OK;
+        if (put(fd, text, length)) return own_failed("write"), close(fd), PARK_FAILED;
+        return close(fd) && errno != EINTR ? own_failed("close") : PARK_OK;
     }
-    if ((fd = open(own_path, O_RDONLY)) < 0) return own_failed("open");
-    length = (int)read(fd, text, sizeof text - 1);
+    if ((fd = opened(O_RDONLY)) < 0) return own_failed("open");
+    for (size_t at = 0; at < sizeof text - 1; at += (size_t)length) {
+        do length = read(fd, text + at, sizeof text - 1 - at);
+        while (length < 0 && errno == EINTR);
+        if (length <= 0) break;
+    }
+    if (length < 0) return own_failed("read"), close(fd), PARK_FAILED;
     close(fd);
-    return length > 0 && sscanf(text, "step %d", &length) == 1 ? (list.items[MOST - 1] = length, PARK_OK) : own_failed("read");
+    if (sscanf(text, "step %lld", &of) != 1) return own_failed("understand");
+    own_step = of;
+    return PARK_OK;
 }
 
 /* ---- what was saved ------------------------------------------------------------------------------------ */
@@ -168,7 +197,13 @@ static void save(int waits)
     pthread_mutex_unlock(&lock);
     /* What becomes of it the event tells. */
     park_checkpoint_now(job);
-    if (waits) park_checkpoint_wait(job, PARK_FOREVER);
+    if (!waits) return;
+    park_checkpoint_wait(job, PARK_FOREVER);
+    for (int64_t is_told = 0; !is_told; usleep(20)) {
+        pthread_mutex_lock(&lock);
+        is_told = first == last;
+        pthread_mutex_unlock(&lock);
+    }
 }
 
 int main(int argc, char **argv)
@@ -207,7 +242,7 @@ int main(int argc, char **argv)
     status = park_restore(job);
     if (status < 0) return refused("restore", status);
     if (status == PARK_NO_CHECKPOINT) say("fresh");
-    else if (has_own && list.items[MOST - 1] != step) say("wrong: the file of its own is of step %lld, the rest of %lld", (long long)list.items[MOST - 1], (long long)step);
+    else if (has_own && own_step != step) say("wrong: the file of its own is of step %lld, the rest of %lld", (long long)own_step, (long long)step);
     else say("restored %lld", (long long)step);
     while (step < steps) {
         advance();
