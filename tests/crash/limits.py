@@ -5,7 +5,7 @@ A limit on the size of files, a full disk, a directory that cannot be written or
 goes on, and its older checkpoint stays."""
 import os, shutil, subprocess, sys, time
 
-from runs import Wrong, build, cause, check_end, check_restart, command, each, environment, fresh, run, undisturbed, workplace, Outcome
+from runs import Wrong, at_work, build, cause, check_end, check_restart, command, each, environment, fresh, run, undisturbed, workplace, Outcome
 
 STEPS, SIZE = 30, 20_000
 OPTIONS = {"size": SIZE, "wait": 1}
@@ -41,6 +41,16 @@ def file_size(item):
     check_restart(directory, STEPS, options, 15)
 
 
+def fill(path):
+    out = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(out, bytes(4096)):
+            pass
+    except OSError:
+        pass
+    os.close(out)
+
+
 def full_disk(item):
     """In a tmpfs of its own: room for so many files; the disk becomes full while the job runs, and has room again."""
     mode, room = item
@@ -52,33 +62,17 @@ def full_disk(item):
         raise Wrong("a tmpfs cannot be mounted")
     try:
         directory = half_done(point, "ckpt", options)
-        with open(f"{point}/filler", "wb") as filler:
-            try:
-                while True:
-                    filler.write(bytes(4096))
-                    filler.flush()
-            except OSError:
-                pass
         # What stands there as a spare has its blocks already: a save that needs no more works on a full disk.
-        if room == "none":
-            for name in os.listdir(directory):
-                if name == "spare":
-                    os.truncate(os.path.join(directory, name), 0)
-            with open(f"{point}/filler2", "wb") as filler:
-                try:
-                    while True:
-                        filler.write(bytes(4096))
-                        filler.flush()
-                except OSError:
-                    pass
+        spare = os.path.join(directory, "spare")
+        if room == "none" and os.path.exists(spare):
+            os.remove(spare)
+        fill(f"{point}/filler")
         process = subprocess.Popen(command(directory, STEPS * 2, options), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         lines = []
-        for line in process.stdout:
+        for line in at_work(process):
             lines.append(line)
             if line.startswith(("failed", "saved")) and len([l for l in lines if l.startswith(("failed", "saved"))]) == 3:
-                for name in ("filler", "filler2"):
-                    if os.path.exists(f"{point}/{name}"):
-                        os.remove(f"{point}/{name}")
+                os.remove(f"{point}/filler")
         outcome = Outcome("".join(lines), process.wait(60))
         check_end(outcome, STEPS * 2, options)
         if outcome.began != 15 or outcome.saved[-1:] != [STEPS * 2]:
@@ -111,7 +105,7 @@ def read_only(item):
     else:
         process = subprocess.Popen([*UNPRIVILEGED, *command(directory, STEPS, {**options, "nap": 20_000})], env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         lines = []
-        for line in process.stdout:
+        for line in at_work(process):
             lines.append(line)
             if line.startswith("restored"):
                 os.chmod(directory, 0o500)
@@ -132,7 +126,7 @@ def taken_away(mode):
     directory = half_done(PLACE, f"taken-{mode}", options)
     process = subprocess.Popen(command(directory, STEPS, {**options, "nap": 20_000}), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = []
-    for line in process.stdout:
+    for line in at_work(process):
         lines.append(line)
         if line.startswith("restored"):
             shutil.rmtree(directory)

@@ -81,7 +81,7 @@ def main():
             outcome = loss(loop, directory, options, chance, faults)
             loop.unmount()
             loop.mount()
-            if outcome.end and (outcome.status or outcome.end != undisturbed(STEPS, SIZE)):
+            if outcome.end and outcome.end != undisturbed(STEPS, SIZE):
                 raise Wrong(f"it ended with {outcome.status} {outcome.end}")
             ends += bool(outcome.end)
             saves += len(outcome.saved)

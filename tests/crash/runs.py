@@ -1,5 +1,5 @@
 """What the checks in this directory share: the job of job.c is run, and what it said is judged."""
-import concurrent.futures, errno, glob, os, re, shutil, subprocess, sys, tempfile
+import concurrent.futures, errno, os, shutil, subprocess, tempfile, threading
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 BUILD = os.path.join(ROOT, "build/tests/crash")
@@ -78,7 +78,7 @@ class Outcome:
         return max(self.saved, default=0)
 
 
-def run(directory, steps, options={}, faults=None, timeout=120, wrapper=()):
+def run(directory, steps, options={}, faults=None, timeout=30, wrapper=()):
     if faults is not None:
         faults = {"FAULT_DIR": directory, **faults}
     done = subprocess.run([*wrapper, *command(directory, steps, options)], env=environment(faults), stdin=subprocess.DEVNULL,
@@ -138,6 +138,14 @@ def check_tidy(directory, keep):
 
 def cause(name):
     return os.strerror(getattr(errno, name))
+
+
+def at_work(process):
+    """What a job says, line by line; it is killed when it hangs."""
+    watch = threading.Timer(30, process.kill)
+    watch.start()
+    yield from process.stdout
+    watch.cancel()
 
 
 def each(what, items, check):
