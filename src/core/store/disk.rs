@@ -73,10 +73,10 @@ impl Disk {
         Ok(Disk { file, path: path.to_owned(), direct: AtomicBool::new(direct) })
     }
 
-    /// Opens a file to write, made when it is not there; past the page cache where that can be done.
-    pub(crate) fn to_write(path: &Path) -> Result<Disk> {
+    /// Opens a file to write, past the page cache where that can be done. `make` it when it is not there.
+    pub(crate) fn to_write(path: &Path, make: bool) -> Result<Disk> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.read(true).write(true).create(make).mode(0o600);
         Disk::open(&options, path, true).map_err(|error| failed("open to write", path, &error))
     }
 
@@ -231,11 +231,9 @@ pub(crate) fn flush_directory(path: &Path) -> Result<()> {
 
 /// The names in a directory that are text.
 pub(crate) fn names(path: &Path) -> Result<Vec<String>> {
-    let told = |error: io::Error| failed("list", path, &error);
-    let mut names = Vec::new();
-    for entry in again(|| fs::read_dir(path)).map_err(told)? {
-        names.extend(entry.map_err(told)?.file_name().into_string());
-    }
+    let listed = again(|| fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().into_string())).collect());
+    let listed: Vec<_> = listed.map_err(|error| failed("list", path, &error))?;
+    let mut names: Vec<String> = listed.into_iter().flatten().collect();
     names.sort();
     Ok(names)
 }
@@ -244,14 +242,14 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     again(|| fs::rename(from, to)).map_err(|error| failed(&format!("rename to {}", to.display()), from, &error))
 }
 
-/// Removes a file, or a directory with all that is in it; one that is not there is fine.
+/// Removes a file; one that is not there is fine.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    let removed = match again(|| fs::symlink_metadata(path)) {
-        Ok(metadata) if metadata.is_dir() => again(|| fs::remove_dir_all(path)),
-        Ok(_) => again(|| fs::remove_file(path)),
-        Err(error) => Err(error),
-    };
-    unless_gone(removed).map_err(|error| failed("remove", path, &error))
+    unless_gone(again(|| fs::remove_file(path))).map_err(|error| failed("remove", path, &error))
+}
+
+/// Removes a directory with all that is in it; one that is not there is fine.
+pub(crate) fn remove_tree(path: &Path) -> Result<()> {
+    unless_gone(again(|| fs::remove_dir_all(path))).map_err(|error| failed("remove", path, &error))
 }
 
 /// What a name in a directory leads to.

@@ -56,6 +56,11 @@ impl Pool {
         make: impl Fn() -> std::result::Result<W, E> + Sync,
         work: impl Fn(&mut W, usize) -> std::result::Result<(), E> + Sync,
     ) -> std::result::Result<(), E> {
+        if count <= 1 {
+            // Not worth a thread's waking up.
+            let mut own = make()?;
+            return (0..count).try_for_each(|index| work(&mut own, index));
+        }
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
         let take_part = || {

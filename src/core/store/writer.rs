@@ -1,7 +1,7 @@
 //! A generation, written and flushed: checksums of one piece while another is on its way to the medium.
 
+use super::buffer::{pages, Gather};
 use super::disk::{Disk, BLOCK};
-use super::image::{pages, Gather};
 use super::layout::{Layout, Source};
 use super::pool::Pool;
 use super::sums::{piece, pieces, Sums, PIECE};
