@@ -47,6 +47,7 @@ campaign:
 bench: lib
 	@benches/run.sh
 	@benches/map/run.sh
+	@benches/checkpoint/run.sh
 
 # ---- the header ------------------------------------------------------------------------------------
 
