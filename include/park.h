@@ -522,7 +522,7 @@ extern "C" {
 
 /**
  * Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its
- * processor meanwhile. 50 is the default.
+ * processor meanwhile. 50 is the default. What the job's last map says counts.
  */
 #define PARK_OPTION_SPIN 7
 
@@ -965,7 +965,7 @@ int park_protect(park_handler *job,
                  int64_t count);
 
 /**
- * As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: double u[3][4] is
+ * As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: `double u[3][4]` is
  * {3, 4}. 0 dimensions are a scalar; at most 32. The shape is copied, and is what numpy will show. Threads as
  * park_protect.
  *
@@ -1212,7 +1212,8 @@ int64_t park_checkpoint_path(park_handler *job,
  * PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item
  * failed; park_last_error has the first one's number. PARK_DIFFERS: the checking mode found items that differ.
  * PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride negative, arrays that no memory can hold. PARK_NOT_RUNNING,
- * PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
+ * PARK_WRONG_THREAD, PARK_REENTRANT: not from here. PARK_NO_MEMORY: the checking mode cannot keep two copies of what
+ * the map writes. PARK_FORKED also when `fn` made a child by fork and returns there: the child has no workers.
  */
 int park_map(park_handler *job,
              park_map_fn fn,
@@ -1243,7 +1244,8 @@ int park_map_with(park_handler *job,
  * on the job's workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All
  * else as park_map.
  *
- * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or
+ * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, `end` is below `begin`, or there are
+ * more than 2^63 - 1 items. Computation thread, or
  * inside an item.
  */
 int park_for(park_handler *job, int64_t begin, int64_t end, park_for_fn fn, void *user);
@@ -1257,8 +1259,8 @@ int park_for_with(park_handler *job, park_options *options, int64_t begin, int64
 /**
  * The items of the last map that the computation thread called, by what became of them: `which` is PARK_ITEMS_LEFT,
  * PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up
- * to, and without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the
- * memory instead.
+ * to, and without, *out_end. Any thread. In the checking mode of a park_for, and of memory that
+ * park_options_memory names, PARK_ITEMS_DIFFER has bytes of the memory instead.
  *
  * PARK_UNKNOWN: there are no more. PARK_INVALID_ARGUMENT: `which`, or an output that is NULL or not aligned.
  */
@@ -1288,7 +1290,7 @@ int park_options_set(park_options *options, int which, int64_t value);
 /**
  * Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the
  * ones before. Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map
- * uses them; at once when this fails. Statuses: PARK_OK, or those of every function.
+ * nor imap uses them, on the thread that brings that about, or on the one that made the imap; at once when this fails. Statuses: PARK_OK, or those of every function.
  */
 int park_options_hooks(park_options *options,
                        park_enter_fn enter,
@@ -1300,9 +1302,11 @@ int park_options_hooks(park_options *options,
  * Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with
  * these options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function
  * returned the last time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the
- * options are freed. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
+ * options are freed, and while a map runs with them. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
  */
-int park_options_statuses(park_options *options, int *statuses, int64_t count);
+int park_options_statuses(park_options *options,
+                          int *statuses,
+                          int64_t count);
 
 /**
  * Names the memory that a loop of park_for writes, `bytes` bytes from `memory` on, so that the checking mode can
@@ -1322,7 +1326,8 @@ int park_options_memory(park_options *options, void *memory, int64_t bytes);
 int park_set_workers(park_handler *job, int64_t count);
 
 /**
- * How many threads do a map, the caller included: what park_worker returns is below it. Any thread.
+ * How many threads do a map, the caller included: what park_worker returns is below it. So after park_set_workers
+ * with a smaller number it stays until no item of an imap, nor of a map, is run by the threads of before. Any thread.
  */
 int park_workers(park_handler *job);
 
@@ -1990,6 +1995,40 @@ int64_t park_message_key(const park_message *message, int64_t index, char *buffe
  * key. PARK_INVALID_ARGUMENT: `key`.
  */
 int park_message_type(const park_message *message, const char *key);
+
+/**
+ * ======== The control endpoint ========
+ *
+ * Lets other programs of the same user watch and steer the job: `park ls`, `park watch`, ten lines of Python
+ * (docs/control.md is the protocol). Any thread. A thread of park's serves them; the loop never waits for one. Setting
+ * PARK_LISTEN=1 in the environment does it for every handler, in park_handler_new; a failure there is a warning in the
+ * log and the handler's last error.
+ *
+ * `path` is that of the socket to be made, at most 107 bytes. NULL chooses a name that the command `park` finds, in
+ * PARK_RUNTIME_DIR, else in the directory park of XDG_RUNTIME_DIR if that is this user's, else in /tmp/park-UID; it must
+ * be the user's own, no link, and closed to others. Only processes of this user are answered. The socket is taken away
+ * by park_unlisten, by park_handler_free and, when the process is killed, by the next job or `park ls`.
+ *
+ * PARK_EXISTS: the job listens already (NULL after NULL is PARK_OK), or `path` is in use. PARK_INVALID_ARGUMENT:
+ * `path` empty, too long or not UTF-8. PARK_REFUSED: the directory is not the user's alone. PARK_FULL: too many
+ * sockets. PARK_SYSTEM: no socket or no thread to be had.
+ */
+int park_listen(park_handler *job,
+                const char *path);
+
+/**
+ * Where the job listens, as text out: returns the length of the path without the NUL, writes at most `length` bytes
+ * with the NUL. Any thread. PARK_UNKNOWN: the job does not listen. PARK_INVALID_ARGUMENT: a negative `length`, or a
+ * NULL `buffer` with another one.
+ */
+int64_t park_listen_path(park_handler *job, char *buffer, int64_t length);
+
+/**
+ * Ends park_listen: takes the socket away and closes every connection. Requests that the job has not begun to serve
+ * are withdrawn, and answered with PARK_CLOSED. Any thread; it may take 0.2 s when clients are slow to read their
+ * last lines. PARK_UNKNOWN: the job does not listen.
+ */
+int park_unlisten(park_handler *job);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@ use super::attention::{
 use super::catch;
 use super::checkpoint::Checkpoints;
 use super::client::{Client, EventFn, Place};
+use super::control::Control;
 use super::deadline::Deadline;
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
@@ -26,7 +27,7 @@ use super::variable::{MessageFn, Variables};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The stack of a computation thread that park makes: Fortran's automatic arrays overflow a small one. Pages
 /// that are not used are never committed.
@@ -57,6 +58,8 @@ pub(crate) struct Handler {
     pub(super) awaiting_callbacks: Arc<AtomicUsize>,
     stack_bytes: AtomicUsize,
     pub(super) maps: Maps,
+    pub(super) control: Control,
+    born: Instant,
     pub(super) pulse: Pulse,
     pub(super) notifier: OnceLock<Arc<Notifier>>,
     last_error: Mutex<String>,
@@ -87,6 +90,8 @@ impl Handler {
             awaiting_callbacks: Arc::new(AtomicUsize::new(0)),
             stack_bytes: AtomicUsize::new(DEFAULT_STACK_BYTES),
             maps: Maps::new(),
+            control: Control::new(),
+            born: Instant::now(),
             pulse: Pulse::new(),
             notifier: OnceLock::new(),
             last_error: Mutex::new(String::new()),
@@ -112,6 +117,8 @@ impl Handler {
         self.inbox.close();
         self.deliver(|place| matches!(place, Place::Computation(_)));
         self.service.stop();
+        // All is answered; now it is said.
+        self.close_control();
         for client in self.hub.close() {
             client.close();
         }
@@ -248,8 +255,8 @@ impl Handler {
         Event { progress: Progress { done, total, seconds_left: None }, job_state: self.state(), ..Event::new(kind) }
     }
 
-    pub(super) fn cut_off_event(&self) -> Event {
-        let text = "too many events waited for this callback: it gets no more".to_owned();
+    pub(crate) fn cut_off_event(&self) -> Event {
+        let text = "too many events waited: no more come".to_owned();
         Event { status: Status::CutOff, text, ..self.event(Kind::CutOff) }
     }
 
@@ -263,13 +270,20 @@ impl Handler {
 
     /// Adds a client. One that comes when something has happened already gets join first.
     pub(crate) fn subscribe(&self, mask: i32, place: Place) -> Result<Arc<Client>> {
-        let (client, to_tell) = self.hub.add(mask, place, || {
-            let mut join = self.event(Kind::Join);
-            join.progress.seconds_left = self.estimate.lock().seconds_left(join.progress.total);
-            join
-        })?;
+        let (client, to_tell) = self.hub.add(mask, place, || self.join_event())?;
         self.tell(to_tell);
         Ok(client)
+    }
+
+    /// Changes what a client wants; see [`Hub::rejoin`].
+    pub(crate) fn rejoin(&self, client: &Client, mask: i32) -> (u64, Option<Event>) {
+        self.hub.rejoin(client, mask, || self.join_event())
+    }
+
+    fn join_event(&self) -> Event {
+        let mut join = self.event(Kind::Join);
+        join.progress.seconds_left = self.estimate.lock().seconds_left(join.progress.total);
+        join
     }
 
     pub(crate) fn subscribe_callback(&self, mask: i32, on_service: bool, call: EventFn) -> Result<i64> {
@@ -363,6 +377,13 @@ impl Handler {
         self.hub.units()
     }
 
+    /// How far the job is, and how much it does in a second.
+    pub(crate) fn foreseen(&self) -> (Progress, Option<f64>) {
+        let (done, total) = self.row.progress();
+        let estimate = self.estimate.lock();
+        (Progress { done, total, seconds_left: estimate.seconds_left(total) }, estimate.rate())
+    }
+
     // Deltas.
 
     pub(crate) fn delta(&self, delta: Delta) -> f64 {
@@ -441,6 +462,25 @@ impl Handler {
         drop(before);
     }
 
+    pub(crate) fn method_names(&self) -> Vec<String> {
+        sorted_names(&[&self.methods])
+    }
+
+    /// The messages that somebody handles.
+    pub(crate) fn signal_names(&self) -> Vec<String> {
+        sorted_names(&[&self.on_ready, &self.on_signal])
+    }
+
+    /// How long ago it was made.
+    pub(crate) fn up(&self) -> Duration {
+        self.born.elapsed()
+    }
+
+    /// When the run's last checkpoint was, in seconds since 1970, and whether it was saved.
+    pub(crate) fn last_checkpoint(&self) -> Option<(f64, bool)> {
+        self.run.lock().last_save
+    }
+
     pub(crate) fn set_on_ready(&self, name: &str, call: MessageFn) {
         let before = self.on_ready.lock().insert(name.to_owned(), call);
         drop(before);
@@ -450,4 +490,12 @@ impl Handler {
         let before = self.on_signal.lock().insert(name.to_owned(), call);
         drop(before);
     }
+}
+
+fn sorted_names(tables: &[&Mutex<HashMap<String, MessageFn>>]) -> Vec<String> {
+    let mut names: Vec<String> =
+        tables.iter().flat_map(|table| table.lock().keys().cloned().collect::<Vec<_>>()).collect();
+    names.sort();
+    names.dedup();
+    names
 }

@@ -32,6 +32,7 @@
 //! | `catalog`, `deadline` | which there are; a stop in time |
 //! | `inside` | whose functions a thread is inside of, and who waits for whom to leave them |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
+//! | `control` | the endpoint by which other programs watch and steer the job |
 //! | `journal`, `notify` | what a job says on standard error, and to a service manager, when the environment asks for it |
 //!
 //! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
@@ -127,6 +128,8 @@ pub(crate) mod inside;
 pub(crate) mod imap;
 #[cfg(not(model))]
 pub(crate) mod taker;
+#[cfg(not(model))]
+pub(crate) mod control;
 #[cfg(not(model))]
 pub(crate) mod journal;
 #[cfg(not(model))]

@@ -10,7 +10,7 @@ use super::reply::Answerer;
 use super::snapshot::Snapshot;
 use super::status::{Error, Result, Status};
 use super::store::{Draft, Saved, Source};
-use super::sync::{Arc, Mutex, Ordering};
+use super::sync::{coarse_time, Arc, Mutex, Ordering};
 use super::table;
 use super::timer::Delta;
 use super::value::Value;
@@ -171,6 +171,7 @@ impl Handler {
     fn conclude(&self, waiting: Waiting, saved: Result<Option<Saved>>) {
         self.checkpoints.budget.lock().took(waiting.began.elapsed());
         let well = saved.is_ok();
+        self.run.lock().last_save = Some((coarse_time(), well));
         if waiting.for_stop {
             let mut run = self.run.lock();
             if well || run.stop == Stop::Saving {

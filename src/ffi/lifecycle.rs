@@ -39,6 +39,7 @@ pub unsafe extern "C" fn park_handler_new(name: *const c_char) -> *mut park_hand
     with_none(|| {
         extern "C" fn in_child() {
             table::raise_all();
+            sys::close_in_child();
         }
         sys::watch_fork(in_child);
         // SAFETY: the text is the caller's promise.
@@ -46,6 +47,7 @@ pub unsafe extern "C" fn park_handler_new(name: *const c_char) -> *mut park_hand
         let handler = Handler::new(name)?;
         journal::open(&handler);
         notify::open(&handler);
+        handler.listen_if_asked();
         Ok(handler.handle() as usize as *mut park_handler)
     })
 }

@@ -73,10 +73,10 @@ impl Disk {
         Ok(Disk { file, path: path.to_owned(), direct: AtomicBool::new(direct) })
     }
 
-    /// Opens a file to write, made when it is not there; past the page cache where that can be done.
-    pub(crate) fn to_write(path: &Path) -> Result<Disk> {
+    /// Opens a file to write, past the page cache where that can be done. `make` it when it is not there.
+    pub(crate) fn to_write(path: &Path, make: bool) -> Result<Disk> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.read(true).write(true).create(make).mode(0o600);
         Disk::open(&options, path, true).map_err(|error| failed("open to write", path, &error))
     }
 
@@ -142,7 +142,7 @@ impl Disk {
         while written < bytes.len() {
             match self.file.write_at(&bytes[written..], offset + written as u64) {
                 Ok(0) => return Err(told(ErrorKind::WriteZero.into())),
-                Ok(more) => written = self.from_block(written, more, bytes.len()).map_err(told)?,
+                Ok(more) => written = self.next_block(written, more, bytes.len()).map_err(told)?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if self.is_direct() && files::is_not_offered(&error) => self.leave_direct().map_err(told)?,
                 Err(error) => return Err(told(error)),
@@ -154,16 +154,17 @@ impl Disk {
         Ok(())
     }
 
-    /// Reads all of it; less is a broken file. Whether directly, as for writing.
+    /// Reads so many bytes; less is a broken file. While the transfer goes past the page cache, offset and memory are
+    /// multiples of [`BLOCK`], and there is room to the next one.
     pub(crate) fn read_at(&self, into: &mut [u8], wanted: usize, offset: u64) -> std::result::Result<(), Unread> {
         let told = |error: io::Error| unread("read", &self.path, &error);
         let mut read = 0;
         while read < wanted {
             // To the next block, for a transfer past the page cache; the end of the file cuts it short.
-            let end = if self.is_direct() { into.len() } else { wanted };
+            let end = if self.is_direct() { wanted.next_multiple_of(BLOCK) } else { wanted };
             match self.file.read_at(&mut into[read..end], offset + read as u64) {
                 Ok(0) => return Err(Unread::Broken(format!("it ends at byte {}", offset + read as u64))),
-                Ok(more) => read = self.from_block(read, more, wanted).map_err(told)?,
+                Ok(more) => read = self.next_block(read, more, wanted).map_err(told)?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if self.is_direct() && files::is_not_offered(&error) => self.leave_direct().map_err(told)?,
                 Err(error) => return Err(told(error)),
@@ -173,7 +174,7 @@ impl Disk {
     }
 
     /// Where a transfer that was cut short goes on: past the page cache, at a block.
-    fn from_block(&self, done: usize, more: usize, wanted: usize) -> io::Result<usize> {
+    fn next_block(&self, done: usize, more: usize, wanted: usize) -> io::Result<usize> {
         let reached = done + more;
         if reached >= wanted || !self.is_direct() {
             return Ok(reached);
@@ -231,11 +232,9 @@ pub(crate) fn flush_directory(path: &Path) -> Result<()> {
 
 /// The names in a directory that are text.
 pub(crate) fn names(path: &Path) -> Result<Vec<String>> {
-    let told = |error: io::Error| failed("list", path, &error);
-    let mut names = Vec::new();
-    for entry in again(|| fs::read_dir(path)).map_err(told)? {
-        names.extend(entry.map_err(told)?.file_name().into_string());
-    }
+    let listed = again(|| fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().into_string())).collect());
+    let listed: Vec<_> = listed.map_err(|error| failed("list", path, &error))?;
+    let mut names: Vec<String> = listed.into_iter().flatten().collect();
     names.sort();
     Ok(names)
 }
@@ -244,14 +243,14 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     again(|| fs::rename(from, to)).map_err(|error| failed(&format!("rename to {}", to.display()), from, &error))
 }
 
-/// Removes a file, or a directory with all that is in it; one that is not there is fine.
+/// Removes a file; one that is not there is fine.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    let removed = match again(|| fs::symlink_metadata(path)) {
-        Ok(metadata) if metadata.is_dir() => again(|| fs::remove_dir_all(path)),
-        Ok(_) => again(|| fs::remove_file(path)),
-        Err(error) => Err(error),
-    };
-    unless_gone(removed).map_err(|error| failed("remove", path, &error))
+    unless_gone(again(|| fs::remove_file(path))).map_err(|error| failed("remove", path, &error))
+}
+
+/// Removes a directory with all that is in it; one that is not there is fine.
+pub(crate) fn remove_tree(path: &Path) -> Result<()> {
+    unless_gone(again(|| fs::remove_dir_all(path))).map_err(|error| failed("remove", path, &error))
 }
 
 /// What a name in a directory leads to.

@@ -1,7 +1,7 @@
 //! The user's own files of a generation.
 
+use super::buffer::pages;
 use super::disk::{self, Disk, Unread, BLOCK};
-use super::image::pages;
 use super::layout::OwnFile;
 use super::sums::{piece, pieces, PIECE};
 use crate::core::status::{Error, Result, Status};

@@ -4,14 +4,14 @@
 //! |---|---|
 //! | `disk` | a file, a directory: what is done to them, and the sentence when it fails |
 //! | `pool` | the threads that transfer and checksum |
-//! | `layout` | where each tensor lies, and the header that says so |
-//! | `header` | what a header says, checked |
 //! | `sums` | checksums of tensors, from pieces in any order |
-//! | `image` | the buffer that is laid out as the file will be |
+//! | `layout`, `header` | where each tensor lies, written to a header; what a header says, checked |
+//! | `buffer` | memory that is kept from save to save |
 //! | `files` | the user's own files beside it |
 //! | `lock` | one process, one handler on a directory |
 //! | `reader`, `writer` | a generation, read and verified; written and flushed |
 //! | `vault` | the directory: what is in it, which is the newest whole one, what goes |
+//! | `draft`, `image` | a generation that is being made; its copy in memory |
 //! | `saver` | the thread that writes while the loop goes on |
 //!
 //! # What is in the directory
@@ -31,22 +31,24 @@
 //! written, which the next save overwrites, or files without a generation, which the next open removes.
 
 mod disk;
-mod files;
-mod header;
-mod image;
-mod layout;
-mod lock;
 mod pool;
-mod reader;
-mod saver;
 mod sums;
+mod layout;
+mod header;
+mod buffer;
+mod files;
+mod lock;
+mod reader;
+mod writer;
+mod vault;
+mod draft;
+mod image;
+mod saver;
 #[cfg(test)]
 mod tests;
-mod vault;
-mod writer;
 
-pub(crate) use image::Image;
+pub(crate) use draft::{Draft, Saved};
 pub(crate) use layout::{Description, Dtype, Entry, Source};
 pub(crate) use reader::Opened;
 pub(crate) use saver::Saver;
-pub(crate) use vault::{Draft, Info, Known, Saved, Vault};
+pub(crate) use vault::{Info, Known, Vault};

@@ -1,9 +1,9 @@
 //! A generation that is read, and verified.
 
+use super::buffer::pages;
 use super::disk::{Disk, Unread, BLOCK};
 use super::files;
 use super::header::{self, Header};
-use super::image::pages;
 use super::layout::{Description, Entry, OwnFile, PREFIX};
 use super::pool::Pool;
 use super::sums::{piece, pieces, Sums, PIECE};
@@ -87,10 +87,6 @@ impl Opened {
         files::verify(&self.files, &self.header.files)?;
         self.memory = memory;
         Ok(true)
-    }
-
-    pub(crate) fn generation(&self) -> u64 {
-        self.header.generation
     }
 
     /// Seconds since 1970.

@@ -1,11 +1,13 @@
 //! The thread that writes checkpoints while the loop goes on. One is under way at a time.
 
-use super::image::{Image, Keep};
+use super::buffer::Keep;
+use super::draft::{Plan, Saved};
+use super::image::Image;
 use super::layout::Source;
-use super::vault::{Plan, Saved, Vault};
+use super::vault::Vault;
 use super::writer::Content;
 use crate::core::status::{Error, Result, Status};
-use crate::core::sync::{Condvar, Mutex};
+use crate::core::sync::{Condvar, Mutex, MutexGuard};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -52,11 +54,6 @@ impl Saver {
         &self.0.vault
     }
 
-    /// Whether a save is on its way to the medium.
-    pub(crate) fn is_saving(&self) -> bool {
-        self.0.state.lock().is_saving
-    }
-
     /// Waits until no save is on its way; `false` when the time was up first.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         // A time too far away to tell is none.
@@ -81,13 +78,7 @@ impl Saver {
     /// Writes an image in the background, and then calls `done`. An error here: nothing was begun.
     pub(crate) fn submit(&self, image: Image, done: Done) -> Result<()> {
         self.start()?;
-        let mut state = self.0.state.lock();
-        while state.is_saving {
-            state = self.0.changed.wait(state, None);
-        }
-        state.is_saving = true;
-        state.job = Some((image, done));
-        drop(state);
+        self.begin().job = Some((image, done));
         self.0.changed.notify_all();
         Ok(())
     }
@@ -95,11 +86,21 @@ impl Saver {
     /// Writes what the sources hold, without a copy; when it returns, all is on the medium.
     pub(crate) fn save(&self, plan: Plan, sources: &[&dyn Source]) -> Result<Saved> {
         self.start()?;
-        self.wait(None);
-        let saved = self.0.vault.pool().run(|| plan.commit(Content::Sources(sources)))?;
-        self.0.state.lock().untidy = true;
-        self.0.changed.notify_all();
-        Ok(saved)
+        drop(self.begin());
+        // On one of the pool's threads, for this one may be killed by SIGXFSZ.
+        let saved = self.0.vault.pool().run(|| self.0.survive(|| plan.commit(Content::Sources(sources))));
+        self.0.end();
+        saved
+    }
+
+    /// Waits for the save that is under way, and begins another.
+    fn begin(&self) -> MutexGuard<'_, State> {
+        let mut state = self.0.state.lock();
+        while state.is_saving {
+            state = self.0.changed.wait(state, None);
+        }
+        state.is_saving = true;
+        state
     }
 
     /// Starts the thread, at the first save.
@@ -128,8 +129,11 @@ impl Drop for Saver {
             state.closing = true;
             state.thread.take()
         };
-        // Relaxed: it only ends early what need not be done.
-        self.0.closing.store(true, Ordering::Relaxed);
+        // One too many may stay. More would add up, when process after process saves once and ends.
+        if self.0.vault.excess() <= 1 {
+            // Relaxed: it only ends early what need not be done.
+            self.0.closing.store(true, Ordering::Relaxed);
+        }
         self.0.changed.notify_all();
         // It catches panics itself; there is nothing to learn from the result.
         thread.map(JoinHandle::join);
@@ -140,31 +144,41 @@ impl Shared {
     fn work(&self) {
         let mut state = self.state.lock();
         loop {
-            if let Some((image, done)) = state.job.take() {
+            if let Some((mut image, done)) = state.job.take() {
                 drop(state);
-                let saved = catch_unwind(AssertUnwindSafe(|| self.write(image)));
-                let saved = saved.unwrap_or_else(|_| {
-                    Err(Error::new(Status::Panic, "park itself failed while it saved: please report it"))
+                let saved = self.survive(|| {
+                    let (plan, pages) = image.take().expect("an image is submitted once");
+                    plan.commit(Content::Image(pages))
                 });
+                // The buffer is free before anybody is told.
+                drop(image);
                 let _ = catch_unwind(AssertUnwindSafe(|| done(saved)));
+                self.end();
                 state = self.state.lock();
-                state.is_saving = false;
-                state.untidy = true;
-                self.changed.notify_all();
-            } else if state.closing {
-                return;
-            } else if std::mem::take(&mut state.untidy) {
+            } else if state.untidy && (!state.closing || self.vault.excess() > 1) {
+                state.untidy = false;
                 drop(state);
                 let _ = catch_unwind(AssertUnwindSafe(|| self.vault.tidy(&self.closing)));
                 state = self.state.lock();
+            } else if state.closing {
+                return;
             } else {
                 state = self.changed.wait(state, None);
             }
         }
     }
 
-    fn write(&self, mut image: Image) -> Result<Saved> {
-        let (plan, pages) = image.take().expect("an image is submitted once");
-        plan.commit(Content::Image(pages))
+    /// A save is over, well or not.
+    fn end(&self) {
+        let mut state = self.state.lock();
+        (state.is_saving, state.untidy) = (false, true);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// A panic becomes an error.
+    fn survive(&self, work: impl FnOnce() -> Result<Saved>) -> Result<Saved> {
+        let panicked = |_| Err(Error::new(Status::Panic, "park itself failed while it saved: please report it"));
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
     }
 }

@@ -1,19 +1,16 @@
 //! The directory of checkpoints: what is in it, which is the newest whole one, what goes.
 
 use super::disk::{self, Disk, Unread};
-use super::files;
-use super::layout::{Description, Entry, Layout};
+use super::layout::Description;
 use super::lock::Lock;
 use super::pool::Pool;
 use super::reader::Opened;
-use super::writer::{write, Content};
-use crate::core::status::{Error, Result, Status};
+use crate::core::status::Result;
 use crate::core::sync::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What is known of a generation's bytes on the medium.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,30 +42,20 @@ pub(crate) struct Skipped {
     pub(crate) reason: String,
 }
 
-/// A generation that is on the medium.
-#[derive(Clone, Debug)]
-pub(crate) struct Saved {
-    pub(crate) generation: u64,
-    pub(crate) file: PathBuf,
-    pub(crate) bytes: u64,
-    /// From the begin of writing until it was durable.
-    pub(crate) seconds: f64,
-}
-
 /// Told what went wrong in the background without a save being lost.
 pub(crate) type Warn = Box<dyn Fn(String) + Send + Sync>;
 
 pub(crate) struct Vault {
     directory: PathBuf,
     keep: usize,
-    warn: Warn,
+    pub(super) warn: Warn,
     pool: Pool,
     /// The generations whose manifests are there.
     known: Mutex<BTreeMap<u64, Known>>,
     /// The next generation's number.
-    next: AtomicU64,
+    pub(super) next: AtomicU64,
     /// One at a time writes, retires or looks for the newest.
-    busy: Mutex<()>,
+    pub(super) busy: Mutex<()>,
     /// Held as long as the vault lives; given up last.
     _lock: Lock,
 }
@@ -89,7 +76,7 @@ impl Vault {
         for (name, generation) in names.iter().filter_map(|name| Some((name, number(name, FILES)?))) {
             last = last.max(generation);
             if !known.contains_key(&generation) {
-                disk::remove(&directory.join(name))?;
+                disk::remove_tree(&directory.join(name))?;
             }
         }
         // What a killed process did to the names is on the medium before anything is built on it.
@@ -114,19 +101,19 @@ impl Vault {
         &self.pool
     }
 
-    fn manifest(&self, generation: u64) -> PathBuf {
+    pub(super) fn manifest(&self, generation: u64) -> PathBuf {
         self.directory.join(format!("{generation:06}{MANIFEST}"))
     }
 
-    fn files(&self, generation: u64) -> PathBuf {
+    pub(super) fn files(&self, generation: u64) -> PathBuf {
         self.directory.join(format!("{generation:06}{FILES}"))
     }
 
-    fn spare(&self) -> PathBuf {
+    pub(super) fn spare(&self) -> PathBuf {
         self.directory.join("spare")
     }
 
-    fn learn(&self, generation: u64, known: Known) {
+    pub(super) fn learn(&self, generation: u64, known: Known) {
         self.known.lock().insert(generation, known);
     }
 
@@ -189,18 +176,18 @@ impl Vault {
             };
             // It may have been retired meanwhile.
             if let Some(entry) = self.known.lock().get_mut(&generation) {
-                entry.clone_from(&known);
+                if known != Known::Unread {
+                    entry.clone_from(&known);
+                }
                 infos.push(Info { generation, file, bytes, known, header });
             }
         }
         Ok(infos)
     }
 
-    /// Begins a generation, with a number that no other ever had.
-    pub(crate) fn draft(self: &Arc<Self>) -> Draft {
-        // Relaxed: a number by itself.
-        let generation = self.next.fetch_add(1, Ordering::Relaxed);
-        Draft { vault: self.clone(), generation, has_files: false, is_done: false }
+    /// How many generations there are beyond those that are to be kept.
+    pub(crate) fn excess(&self) -> usize {
+        self.known.lock().len().saturating_sub(self.keep)
     }
 
     /// Retires what is older than the generations that are kept, once so many were read and are whole. When `stop` is
@@ -214,7 +201,7 @@ impl Vault {
         let mut whole = 0;
         for (generation, known) in generations {
             if whole == self.keep {
-                if let Err(error) = self.retire(generation) {
+                if let Err(error) = self.retire(generation, !matches!(known, Known::Broken(_))) {
                     (self.warn)(format!("an old checkpoint stays: {error}"));
                 }
                 continue;
@@ -246,26 +233,27 @@ impl Vault {
             disk::remove(&self.manifest(generation))?;
             self.known.lock().remove(&generation);
             disk::flush_directory(&self.directory)?;
-            disk::remove(&self.files(generation))?;
+            disk::remove_tree(&self.files(generation))?;
         }
         disk::remove(&self.spare())
     }
 
-    /// Takes a generation out of sight. Its blocks become the spare, when there is none and nobody else has them.
-    fn retire(&self, generation: u64) -> Result<()> {
+    /// Takes a generation out of sight. If it is sound its blocks become the spare, when there is none and nobody else has
+    /// them.
+    fn retire(&self, generation: u64, sound: bool) -> Result<()> {
         let (manifest, spare) = (self.manifest(generation), self.spare());
-        let reusable = !spare.exists() && Disk::to_write(&manifest).is_ok_and(|disk| disk.is_only_ours());
-        match reusable {
+        let reusable = !spare.exists() && Disk::to_write(&manifest, false).is_ok_and(|disk| disk.is_only_ours());
+        match sound && reusable {
             true => disk::rename(&manifest, &spare)?,
             false => disk::remove(&manifest)?,
         }
         self.known.lock().remove(&generation);
         disk::flush_directory(&self.directory).inspect_err(|_| self.discard_spare())?;
-        disk::remove(&self.files(generation))
+        disk::remove_tree(&self.files(generation))
     }
 
     /// After a failure: what is in the spare, and where its blocks are, nobody can tell.
-    fn discard_spare(&self) {
+    pub(super) fn discard_spare(&self) {
         if let Err(error) = disk::remove(&self.spare()) {
             (self.warn)(error.text);
         }
@@ -282,95 +270,4 @@ fn number(name: &str, suffix: &str) -> Option<u64> {
     let generation: u64 = digits.parse().ok().filter(|_| plain)?;
     // Only as it would be written, so that a number has one name.
     (format!("{generation:06}") == digits && generation < u64::MAX).then_some(generation)
-}
-
-/// A generation that is being made. Dropped before it was written, it leaves nothing behind.
-pub(crate) struct Draft {
-    vault: Arc<Vault>,
-    generation: u64,
-    has_files: bool,
-    is_done: bool,
-}
-
-impl Draft {
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// A fresh directory for the user's own files, which become part of the generation. To be filled before it is planned.
-    pub(crate) fn files(&mut self) -> Result<PathBuf> {
-        let path = self.vault.files(self.generation);
-        if !self.has_files {
-            disk::remove(&path)?;
-            self.has_files = disk::make_directory(&path)?;
-        }
-        Ok(path)
-    }
-
-    /// Lays out the file.
-    pub(crate) fn plan(self, description: &Description, entries: &[Entry]) -> Result<Plan> {
-        let files = if self.has_files { files::list(&self.vault.files(self.generation))? } else { Vec::new() };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
-        let layout = Layout::new(self.generation, now, description, entries, files)?;
-        Ok(Plan { draft: self, layout })
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if self.has_files && !self.is_done {
-            if let Err(error) = disk::remove(&self.vault.files(self.generation)) {
-                (self.vault.warn)(error.text);
-            }
-        }
-    }
-}
-
-/// A generation that can be written.
-pub(crate) struct Plan {
-    draft: Draft,
-    layout: Layout,
-}
-
-impl Plan {
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// Writes it; when this returns, it is on the medium and has its name.
-    pub(crate) fn commit(mut self, content: Content<'_>) -> Result<Saved> {
-        let began = Instant::now();
-        let vault = self.draft.vault.clone();
-        let _busy = vault.busy.lock();
-        let generation = self.draft.generation;
-        let file = vault.manifest(generation);
-        let sums = match self.draft.has_files {
-            true => files::flush(&vault.files(generation), &self.layout.files)?,
-            false => Vec::new(),
-        };
-        self.layout.files.iter_mut().zip(sums).for_each(|(file, sum)| file.sum = sum);
-        self.write(content, &file).inspect_err(|_| vault.discard_spare())?;
-        self.draft.is_done = true;
-        vault.learn(generation, Known::Unread);
-        Ok(Saved { generation, file, bytes: self.layout.length, seconds: began.elapsed().as_secs_f64() })
-    }
-
-    fn write(&self, content: Content<'_>, file: &Path) -> Result<()> {
-        let vault = &self.draft.vault;
-        let spare = vault.spare();
-        let disk = Disk::to_write(&spare)?;
-        if file.exists() {
-            return Err(Error::new(Status::Exists, format!("{}: is there already", file.display())));
-        }
-        write(&vault.pool, &disk, &self.layout, content)?;
-        disk::rename(&spare, file)?;
-        let flushed = disk::flush_directory(&vault.directory).and_then(|()| match disk.keeps_names() {
-            true => Ok(()),
-            false => disk.flush(),
-        });
-        // Whether its name is on the medium nobody can tell: told as failed, it is not to be seen.
-        flushed.inspect_err(|_| {
-            let _ = disk::remove(file);
-        })
-    }
 }
