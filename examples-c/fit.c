@@ -10,7 +10,8 @@
  * an interrupted run ends with the same bits as one that was left alone. Exit codes: 0 found what NIST certifies,
  * 1 something else, 2 bad input, 85 stopped with a checkpoint (run me again), 86 aborted.
  *
- * The computation, down to fit(), runs on a thread of park's. The main thread draws what it hears about.
+ * The computation, down to fit(), runs on a thread of park's, which shares each generation with its workers. The main
+ * thread draws what it hears about.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -19,7 +20,6 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <park.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
@@ -36,7 +36,7 @@ struct member {
 };
 
 struct options {
-    int64_t members, generations, stop_after, abort_after;
+    int64_t members, generations, workers, stop_after, abort_after;
     uint64_t seed;
     double checkpoint_delta;
     int quiet, start_anew;
@@ -52,7 +52,7 @@ struct search {
     int ranking[MEMBERS_MOST];
     long double reported;
 
-    /* What changes from one generation to the next, and so all that a checkpoint has to hold. */
+    /* What changes from one generation to the next, and so all that a checkpoint has to hold: see protect(). */
     int64_t generation; /* 0: there is no population yet */
     uint64_t random;
     struct member population[MEMBERS_MOST];
@@ -108,16 +108,33 @@ static double from_axis(const struct search *search, int j, double place)
     return search->logarithmic[j] ? exp(place) : place;
 }
 
-static void evaluate(const struct search *search, struct member *member)
+/* Parameters that may be exchanged without changing the curve are put in order: one minimum, not several. */
+static void put_in_order(const struct search *search, struct member *member)
 {
     if (search->problem->model->order) search->problem->model->order(member->b);
-    member->chi_square = nist_chi_square(search->problem, member->b);
 }
 
-static void first_generation(struct search *search)
+/* An item of the map, on any worker: reads one member's parameters, writes its chi-square. */
+static int cost(park_handler *job, const void *b, void *chi_square, int64_t index, void *user)
+{
+    const struct search *search = user;
+
+    (void)job;
+    (void)index;
+    *(long double *)chi_square = nist_chi_square(search->problem, b);
+    return PARK_OK;
+}
+
+/* All that is random is drawn before, on the computation thread: so the bits do not depend on the workers. */
+static int evaluate(park_handler *job, struct search *search, struct member *members)
+{
+    return park_map(job, cost, search, members->b, sizeof *members, &members->chi_square, sizeof *members, search->options->members);
+}
+
+static int first_generation(park_handler *job, struct search *search)
 {
     int64_t i;
-    int j;
+    int j, status;
 
     search->random = search->options->seed;
     for (i = 0; i < search->options->members; i++) {
@@ -126,9 +143,11 @@ static void first_generation(struct search *search)
             double place = search->low[j] + uniform(search) * (search->high[j] - search->low[j]);
             member->b[j] = from_axis(search, j, place);
         }
-        evaluate(search, member);
+        put_in_order(search, member);
     }
+    if ((status = evaluate(job, search, search->population))) return status;
     search->generation = 1;
+    return PARK_OK;
 }
 
 static void rank(struct search *search)
@@ -172,18 +191,21 @@ static void make_trial(struct search *search, int i)
         if (place > search->high[j]) place = (search->high[j] + here) / 2;
         trial->b[j] = from_axis(search, j, place);
     }
-    evaluate(search, trial);
+    put_in_order(search, trial);
 }
 
-static void next_generation(struct search *search)
+/* The population changes when all trials are known, so that an abort among them leaves it whole. */
+static int next_generation(park_handler *job, struct search *search)
 {
-    int i;
+    int i, status;
 
     rank(search);
     for (i = 0; i < search->options->members; i++) make_trial(search, i);
+    if ((status = evaluate(job, search, search->trials))) return status;
     for (i = 0; i < search->options->members; i++)
         if (search->trials[i].chi_square <= search->population[i].chi_square) search->population[i] = search->trials[i];
     search->generation++;
+    return PARK_OK;
 }
 
 static const struct member *best_member(const struct search *search)
@@ -214,136 +236,49 @@ static int fit(park_handler *job, void *request)
     struct search *search = request;
     int status;
 
-    if (search->generation == 0) first_generation(search);
+    if (search->generation == 0 && (status = first_generation(job, search))) return status;
     for (;;) {
         report(job, search);
         if ((status = park_ready(job))) return status;
         if (search->generation >= search->options->generations) break;
-        next_generation(search);
+        if ((status = next_generation(job, search))) return status;
         if (search->generation == search->options->stop_after) park_signal(job, PARK_STOP);
         if (search->generation == search->options->abort_after) park_signal(job, PARK_ABORT);
     }
     return park_set_result(job, best_member(search)->b, search->problem->parameters * (int64_t)sizeof(double));
 }
 
-/* ---- the checkpoint: this run's numbers as they are in memory, for this machine ---------------- */
+/* ---- the checkpoint ----------------------------------------------------------------------------- */
 
-struct checkpoint {
-    char magic[8], dataset[16];
-    int64_t member_bytes, members, generation;
-    uint64_t seed, random, checksum;
-};
-
-static uint64_t checksum(uint64_t sum, const void *bytes, size_t count)
+/* Not an array that changes, but what must be as it was: a run that was begun with another seed is not gone on with. */
+static int save_seed(park_handler *job, park_sink *sink, void *user)
 {
-    const unsigned char *byte = bytes;
+    const struct search *search = user;
 
-    while (count-- > 0) sum = (sum ^ *byte++) * UINT64_C(1099511628211); /* FNV-1a */
-    return sum;
+    (void)job;
+    return park_sink_put(sink, &search->options->seed, sizeof search->options->seed);
 }
 
-static struct checkpoint describe(const struct search *search)
+static int check_seed(park_handler *job, const void *bytes, int64_t length, void *user)
 {
-    struct checkpoint head;
-    size_t population = (size_t)search->options->members * sizeof(struct member);
+    const struct search *search = user;
 
-    memset(&head, 0, sizeof head);
-    memcpy(head.magic, "parkfit1", sizeof head.magic);
-    snprintf(head.dataset, sizeof head.dataset, "%s", search->problem->model->dataset);
-    head.member_bytes = sizeof(struct member);
-    head.members = search->options->members;
-    head.generation = search->generation;
-    head.seed = search->options->seed;
-    head.random = search->random;
-    head.checksum = checksum(checksum(0, &head, sizeof head), search->population, population);
-    return head;
-}
-
-/* fsync of the directory is what makes a rename last through a power cut. */
-static int sync_directory_of(const char *path)
-{
-    char directory[4096];
-    const char *slash = strrchr(path, '/');
-    FILE *opened;
-    int status;
-
-    snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
-    if (!(opened = fopen(directory, "r"))) return -1;
-    status = fsync(fileno(opened));
-    fclose(opened);
-    return status;
-}
-
-/* Written beside, then renamed: at every moment there is one whole checkpoint under the name. */
-static int save(const struct search *search)
-{
-    struct checkpoint head = describe(search);
-    size_t members = (size_t)search->options->members;
-    const char *path = search->options->checkpoint_path;
-    char beside[4096];
-    FILE *file;
-    int written;
-
-    snprintf(beside, sizeof beside, "%s.new", path);
-    if (!(file = fopen(beside, "wb"))) return -1;
-    written = fwrite(&head, sizeof head, 1, file) == 1 &&
-              fwrite(search->population, sizeof(struct member), members, file) == members &&
-              fflush(file) == 0 && fsync(fileno(file)) == 0;
-    if (fclose(file) || !written || rename(beside, path) || sync_directory_of(path)) {
-        int reason = errno;
-        remove(beside);
-        errno = reason;
-        return -1;
-    }
-    return 0;
-}
-
-static const char *load(struct search *search)
-{
-    struct checkpoint head, expected;
-    size_t members = (size_t)search->options->members;
-    FILE *file = fopen(search->options->checkpoint_path, "rb");
-    int read;
-
-    if (!file) return strerror(errno);
-    memset(&head, 0, sizeof head);
-    read = fread(&head, sizeof head, 1, file) == 1 && fread(search->population, sizeof(struct member), members, file) == members &&
-           fgetc(file) == EOF;
-    fclose(file);
-
-    search->generation = head.generation;
-    search->random = head.random;
-    expected = describe(search);
-    if (memcmp(head.magic, expected.magic, sizeof head.magic)) return "it is no checkpoint of this program";
-    if (memcmp(head.dataset, expected.dataset, sizeof head.dataset)) return "it belongs to another dataset";
-    if (head.members != expected.members) return "it holds a population of another size";
-    if (head.seed != expected.seed) return "it was begun with another seed";
-    if (head.member_bytes != expected.member_bytes) return "it comes from another kind of machine";
-    if (!read || head.checksum != expected.checksum) return "it is damaged";
-    return NULL;
-}
-
-static int checkpoint(park_handler *job, int operation, void *user)
-{
-    struct search *search = user;
-    const char *path = search->options->checkpoint_path, *refusal;
-    char reason[4200];
-
-    if (operation == PARK_RESTORE) {
-        if (access(path, F_OK)) return PARK_NO_CHECKPOINT;
-        if (!(refusal = load(search))) {
-            snprintf(reason, sizeof reason, "going on from generation %lld of %s", (long long)search->generation, path);
-            park_log(job, PARK_LOG_INFO, reason);
-            return PARK_OK;
-        }
-        snprintf(reason, sizeof reason, "%s cannot be resumed: %s. --new starts afresh, -c takes another file", path, refusal);
-        park_fail(job, reason);
-        return PARK_FAILED;
-    }
-    if (!save(search)) return PARK_OK;
-    snprintf(reason, sizeof reason, "%s cannot be written: %s", path, strerror(errno));
-    park_log(job, PARK_LOG_ERROR, reason);
+    if (length == sizeof search->options->seed && !memcmp(bytes, &search->options->seed, (size_t)length)) return PARK_OK;
+    park_fail(job, "the checkpoint was begun with another seed: --new starts afresh, -c takes another directory");
     return PARK_FAILED;
+}
+
+/* Everything that next_generation() goes on from. A long double has no type of its own in the file: bytes, as they are on
+ * this kind of machine. */
+static int protect(park_handler *job, struct search *search)
+{
+    const int64_t shape[] = {search->options->members, sizeof *search->population};
+
+    park_protect(job, "generation", &search->generation, PARK_I64, 1);
+    park_protect(job, "random", &search->random, PARK_U64, 1);
+    park_protect_shape(job, "population", search->population, PARK_U8, 2, shape);
+    park_protect_custom(job, "seed", save_seed, check_seed, search, NULL);
+    return park_checkpoint_dir(job, search->options->checkpoint_path, 2);
 }
 
 /* ---- what the main thread shows --------------------------------------------------------------- */
@@ -467,32 +402,6 @@ static void print_best(park_handler *job, const struct nist_problem *problem)
     for (j = 0; j < problem->parameters; j++) printf("b%d %21.12g\n", j + 1, b[j]);
 }
 
-/* ---- Ctrl-C ------------------------------------------------------------------------------------ */
-
-static park_handler *interruptible;
-
-/* Once: stop with a checkpoint. Again: abort. park_signal may be called from here. */
-static void interrupt(int signal_number)
-{
-    static volatile sig_atomic_t asked;
-
-    (void)signal_number;
-    park_signal(interruptible, asked ? PARK_ABORT : PARK_STOP);
-    asked = 1;
-}
-
-static void handle_interrupts(park_handler *job)
-{
-    struct sigaction action;
-
-    interruptible = job;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = interrupt;
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 /* ---- the command line --------------------------------------------------------------------------- */
 
 static const char usage[] =
@@ -500,9 +409,10 @@ static const char usage[] =
     "  -p, --population N     members (default: 15 for each parameter)\n"
     "  -g, --generations N    default: 500\n"
     "  -s, --seed N           default: 1\n"
-    "  -c, --checkpoint FILE  default: fit-DATASET.ckpt\n"
+    "  -w, --workers N        threads that share a generation (default: as many as processors)\n"
+    "  -c, --checkpoint DIR   default: fit-DATASET.ckpt\n"
     "  -k, --every SECONDS    between checkpoints (default: 2)\n"
-    "  -n, --new              leave an older checkpoint aside\n"
+    "  -n, --new              remove older checkpoints, and begin afresh\n"
     "  -q, --quiet            no bar\n"
     "      --stop-after N     stop, with a checkpoint, at generation N\n"
     "      --abort-after N    abort at generation N\n";
@@ -531,7 +441,7 @@ static int seconds(const char *option, const char *text, double *value)
 static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"population", 1, NULL, 'p'}, {"generations", 1, NULL, 'g'}, {"seed", 1, NULL, 's'}, {"checkpoint", 1, NULL, 'c'},
+        {"population", 1, NULL, 'p'}, {"generations", 1, NULL, 'g'}, {"seed", 1, NULL, 's'}, {"workers", 1, NULL, 'w'}, {"checkpoint", 1, NULL, 'c'},
         {"every", 1, NULL, 'k'}, {"new", 0, NULL, 'n'}, {"quiet", 0, NULL, 'q'}, {"help", 0, NULL, 'h'},
         {"stop-after", 1, NULL, 'S'}, {"abort-after", 1, NULL, 'A'}, {NULL, 0, NULL, 0}};
     int64_t seed;
@@ -541,11 +451,12 @@ static int read_options(int argc, char **argv, struct options *options)
     options->generations = 500;
     options->seed = 1;
     options->checkpoint_delta = 2;
-    while (!bad && (option = getopt_long(argc, argv, "p:g:s:c:k:nqh", names, NULL)) != -1) {
+    while (!bad && (option = getopt_long(argc, argv, "p:g:s:w:c:k:nqh", names, NULL)) != -1) {
         switch (option) {
         case 'p': bad = integer("--population", optarg, MEMBERS_LEAST, MEMBERS_MOST, &options->members); break;
         case 'g': bad = integer("--generations", optarg, 1, INT64_C(1000000000), &options->generations); break;
         case 's': bad = integer("--seed", optarg, 0, INT64_MAX, &seed); options->seed = (uint64_t)seed; break;
+        case 'w': bad = integer("--workers", optarg, 1, 256, &options->workers); break;
         case 'c': options->checkpoint_path = optarg; break;
         case 'k': bad = seconds("--every", optarg, &options->checkpoint_delta); break;
         case 'n': options->start_anew = 1; break;
@@ -569,13 +480,15 @@ static int read_options(int argc, char **argv, struct options *options)
 
 static int run(const struct nist_problem *problem, const struct options *options)
 {
-    static struct search search; /* static, so that a checkpoint's padding is zero and the same each time */
+    static struct search search; /* static, so that the padding in a checkpoint is zero and the same each time */
+    char name[64];
     struct display display;
-    park_handler *job = park_handler_new("fit");
+    park_handler *job;
     park_client *client;
-    int resume, ended, code;
+    int ended, code;
 
-    if (!job) {
+    snprintf(name, sizeof name, "fit-%s", problem->model->dataset);
+    if (!(job = park_handler_new(name))) {
         print_text(stderr, park_last_error, NULL);
         return 1;
     }
@@ -592,23 +505,24 @@ static int run(const struct nist_problem *problem, const struct options *options
     display.best = NAN;
 
     park_set_units(job, "generations");
+    park_set_workers(job, options->workers); /* 0: park's own count */
     park_set_delta(job, PARK_PROGRESS_DELTA, 0.1);
     park_set_delta(job, PARK_CHECKPOINT_DELTA, options->checkpoint_delta);
-    park_on_checkpoint(job, checkpoint, &search, NULL);
     client = park_client_new(job, PARK_EVENT_ALL);
-    resume = !options->start_anew && !access(options->checkpoint_path, F_OK);
-    if (!client || park_start(job, fit, &search, NULL, resume)) {
+    if (!client || protect(job, &search) || (options->start_anew && park_checkpoint_clear(job)) ||
+        park_start(job, fit, &search, NULL, !options->start_anew)) {
         print_text(stderr, park_last_error, job);
         park_client_free(client);
         park_handler_free(job);
         return 1;
     }
-    handle_interrupts(job);
+    park_catch(job, 0, PARK_CATCH_INTERACTIVE); /* Ctrl-C: stop with a checkpoint; again: abort */
+    park_catch(job, 0, PARK_CATCH_SLURM);       /* SIGTERM */
     ended = watch(job, client, &display);
     code = park_exit_code(job);
 
     if (ended == PARK_OK) {
-        remove(options->checkpoint_path);
+        park_checkpoint_clear(job);
         code = nist_compare(problem, best_member(&search)->b) > 0;
     } else if (ended == PARK_FAILED) {
         print_text(stderr, park_reason, job);
@@ -616,11 +530,9 @@ static int run(const struct nist_problem *problem, const struct options *options
         print_best(job, problem);
         printf("%s at generation %lld of %lld. ", ended == PARK_STOPPED ? "Stopped" : "Aborted", (long long)search.generation,
                (long long)options->generations);
-        if (access(options->checkpoint_path, F_OK)) printf("There is no checkpoint.\n");
+        if (park_checkpoint_count(job) == 0) printf("There is no checkpoint.\n");
         else printf("The same command%s goes on from %s.\n", options->start_anew ? " without --new" : "", options->checkpoint_path);
     }
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
     park_client_free(client);
     park_handler_free(job);
     return code;

@@ -10,40 +10,35 @@
  *
  *   p pause    r resume    c checkpoint    s stop    a abort    get alpha    set alpha 0.1
  *
- * Ctrl-C stops, too. Run it again and it goes on where it was stopped. The exit code is park's: 0 done, 85 stopped with
- * a checkpoint (run me again), 86 aborted.
+ * Ctrl-C or SIGTERM stops, too, a second one aborts. Run it again and it goes on where it was stopped. The exit code is
+ * park's: 0 done, 85 stopped with a checkpoint (run me again), 86 aborted. job.sbatch runs it under Slurm.
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <park.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define SIDE 400
-#define CHECKPOINT "heat.ckpt"
+#define CHECKPOINTS "heat.ckpt"
 
 static park_handler *job;
 
 /* ---- the simulation ---------------------------------------------------------------------------- */
 
-/* All that changes from step to step, so that a checkpoint is this and nothing else. The border stays cold. */
-static struct {
-    char magic[8];
-    int64_t step;
-    double alpha;
-    double u[SIDE][SIDE];
-} plate = {"heat-1", 0, 0.2, {{0}}};
+/* All that changes from step to step: park saves it, and puts it back. The border stays cold. */
+static int64_t step = 0;
+static double alpha = 0.2, u[SIDE][SIDE];
 
 static void heat_the_middle(void)
 {
     int i, j;
 
     for (i = SIDE / 4; i < 3 * SIDE / 4; i++)
-        for (j = SIDE / 4; j < 3 * SIDE / 4; j++) plate.u[i][j] = 100;
+        for (j = SIDE / 4; j < 3 * SIDE / 4; j++) u[i][j] = 100;
 }
 
 static void advance(void)
@@ -52,35 +47,9 @@ static void advance(void)
     int i, j;
 
     for (i = 1; i < SIDE - 1; i++)
-        for (j = 1; j < SIDE - 1; j++)
-            next[i][j] = plate.u[i][j] + plate.alpha * (plate.u[i - 1][j] + plate.u[i + 1][j] + plate.u[i][j - 1] + plate.u[i][j + 1] - 4 * plate.u[i][j]);
-    memcpy(plate.u, next, sizeof next);
-    plate.step++;
-}
-
-/* ---- the checkpoint ----------------------------------------------------------------------------- */
-
-/* Written beside, then renamed: a kill in the middle leaves the older checkpoint whole. */
-static int save(void)
-{
-    FILE *file = fopen(CHECKPOINT ".new", "wb");
-    int saved;
-
-    if (!file) return 0;
-    saved = fwrite(&plate, sizeof plate, 1, file) == 1 && fflush(file) == 0 && fsync(fileno(file)) == 0;
-    return fclose(file) == 0 && saved && rename(CHECKPOINT ".new", CHECKPOINT) == 0;
-}
-
-/* 1: restored, 0: there is none, -1: it is not usable. */
-static int restore(void)
-{
-    FILE *file = fopen(CHECKPOINT, "rb");
-    int whole;
-
-    if (!file) return 0;
-    whole = fread(&plate, sizeof plate, 1, file) == 1 && fgetc(file) == EOF && !memcmp(plate.magic, "heat-1", sizeof "heat-1");
-    fclose(file);
-    return whole ? 1 : -1;
+        for (j = 1; j < SIDE - 1; j++) next[i][j] = u[i][j] + alpha * (u[i - 1][j] + u[i + 1][j] + u[i][j - 1] + u[i][j + 1] - 4 * u[i][j]);
+    memcpy(u, next, sizeof next);
+    step++;
 }
 
 /* ---- what one sees, and types ------------------------------------------------------------------- */
@@ -164,16 +133,20 @@ static void *listen_to_keyboard(void *unused)
     return unused;
 }
 
-static void interrupt(int signal_number)
-{
-    (void)signal_number;
-    park_signal(job, PARK_STOP); /* may be called from here */
-}
-
 /* ---- the program -------------------------------------------------------------------------------- */
+
+static int refused(void)
+{
+    char reason[1024];
+
+    park_last_error(job, reason, sizeof reason);
+    fprintf(stderr, "%s\n", reason);
+    return 2;
+}
 
 int main(int argc, char **argv)
 {
+    const int64_t shape[] = {SIDE, SIDE};
     int64_t steps = 100000;
     pthread_t keyboard;
     int restored, code;
@@ -183,38 +156,37 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: heat [steps]\n");
         return 2;
     }
-    restored = restore();
-    if (restored < 0) {
-        fprintf(stderr, "%s is no whole checkpoint of this program; move it away to start afresh\n", CHECKPOINT);
-        return 2;
-    }
-    if (!restored) heat_the_middle();
+    heat_the_middle();
 
     job = park_handler_new("heat");
-    park_expose_f64(job, "alpha", &plate.alpha, 0.0, 0.25);
+    park_expose_f64(job, "alpha", &alpha, 0.0, 0.25); /* exposed values are saved, too */
     park_variable_describe(job, "alpha", "cells^2/step", "how fast heat spreads; above 1/4 the scheme is unstable");
+    park_protect_shape(job, "u", u, PARK_F64, 2, shape);
+    park_protect(job, "step", &step, PARK_I64, 1);
+    if (park_checkpoint_dir(job, CHECKPOINTS, 2)) return refused();
     park_set_units(job, "steps");
     park_set_delta(job, PARK_PROGRESS_DELTA, 0.2);
     park_set_delta(job, PARK_CHECKPOINT_DELTA, 5); /* so that kill -9 costs at most 5 s */
     park_on_progress(job, draw, NULL, NULL);
-    signal(SIGINT, interrupt);
-    signal(SIGTERM, interrupt);
-    say(restored ? "going on from " CHECKPOINT : "p pause, r resume, c checkpoint, s stop, a abort, get alpha, set alpha 0.1");
-    if (!pthread_create(&keyboard, NULL, listen_to_keyboard, NULL)) pthread_detach(keyboard);
+    park_catch(job, 0, PARK_CATCH_INTERACTIVE); /* Ctrl-C */
+    park_catch(job, 0, PARK_CATCH_SLURM);       /* SIGTERM */
 
     park_attach(job); /* this thread computes */
-    while (plate.step < steps) {
+    restored = park_restore(job);
+    if (restored < 0) return refused();
+    say(restored == PARK_OK ? "going on from " CHECKPOINTS : "p pause, r resume, c checkpoint, s stop, a abort, get alpha, set alpha 0.1");
+    if (!pthread_create(&keyboard, NULL, listen_to_keyboard, NULL)) pthread_detach(keyboard);
+    while (step < steps) {
         advance();
-        park_progress(job, (double)plate.step, (double)steps);
-        if (park_checkpoint_due(job)) park_checkpoint_done(job, save());
+        park_progress(job, (double)step, (double)steps);
         if (park_ready(job)) break; /* nonzero: time to stop */
     }
     park_detach(job);
 
     code = park_exit_code(job);
-    if (code == 0) remove(CHECKPOINT);
+    if (code == 0) park_checkpoint_clear(job);
     printf("\n%s at step %lld: %.12g in the middle\n", code == 0 ? "done" : code == PARK_EXIT_CHECKPOINTED ? "stopped, checkpoint saved," : "aborted",
-           (long long)plate.step, plate.u[SIDE / 2][SIDE / 2]);
+           (long long)step, u[SIDE / 2][SIDE / 2]);
     park_handler_free(job);
     return code;
 }

@@ -9,12 +9,18 @@
 !!    use park
 !!    use, intrinsic :: iso_fortran_env, only: real64
 !!    type(park_handler) :: job
-!!    real(real64), target :: alpha
+!!    real(real64), target :: alpha, u(400, 400)
+!!    integer, target :: step
 !!
 !!    call job%open('heat')
 !!    call job%expose('alpha', alpha, min=0d0, max=0.25d0)
-!!    do step = 1, steps
+!!    call job%protect('u', u)
+!!    call job%protect('step', step)
+!!    call job%checkpoint_dir('heat.ckpt', keep=2)
+!!    call job%restore()
+!!    do while (step < steps)
 !!       call advance(u, alpha)
+!!       step = step + 1
 !!       call job%progress(step, steps)
 !!       if (job%ready() /= PARK_OK) exit
 !!    end do
@@ -30,9 +36,9 @@
 !! I/O. ready() calls the callbacks that you gave, and these may print. So never call it inside an I/O statement:
 !! "print *, job%ready()" would wait for itself for ever.
 module park
-  use, intrinsic :: iso_c_binding, only: c_associated, c_char, c_double, c_f_procpointer, c_funloc, c_funptr, c_int, &
+  use, intrinsic :: iso_c_binding, only: c_associated, c_bool, c_char, c_double, c_f_procpointer, c_funloc, c_funptr, c_int, &
        c_int64_t, c_loc, c_null_char, c_null_funptr, c_null_ptr, c_ptr
-  use, intrinsic :: iso_fortran_env, only: error_unit, int32, int64, real32, real64
+  use, intrinsic :: iso_fortran_env, only: error_unit, int8, int16, int32, int64, real32, real64
   use, intrinsic :: ieee_arithmetic, only: ieee_negative_inf, ieee_positive_inf, ieee_value
   implicit none
   private
@@ -42,10 +48,13 @@ module park
        PARK_INVALID_HANDLE = -1, PARK_INVALID_ARGUMENT = -2, PARK_WRONG_THREAD = -3, PARK_BUSY = -4, PARK_NOT_RUNNING = -5, &
        PARK_REENTRANT = -6, PARK_TIMEOUT = -7, PARK_REFUSED = -8, PARK_UNKNOWN = -9, PARK_EXPIRED = -10, PARK_FULL = -11, &
        PARK_CUT_OFF = -12, PARK_FAILED = -13, PARK_FORKED = -14, PARK_PANIC = -15, PARK_NO_MEMORY = -16, PARK_SYSTEM = -17, &
-       PARK_CLOSED = -18, PARK_EXISTS = -19, PARK_WRONG_TYPE = -20
+       PARK_CLOSED = -18, PARK_EXISTS = -19, PARK_WRONG_TYPE = -20, PARK_DIFFERS = -21, PARK_MISMATCH = -22
 
   ! Signals.
   integer(c_int), parameter, public :: PARK_PAUSE = 1, PARK_RESUME = 2, PARK_ABORT = 3, PARK_CHECKPOINT = 4, PARK_STOP = 5
+
+  ! Actions of catch, beside the signals.
+  integer(c_int), parameter, public :: PARK_CATCH_NONE = 0, PARK_CATCH_INTERACTIVE = 100, PARK_CATCH_SLURM = 101
 
   ! States.
   integer(c_int), parameter, public :: PARK_STATE_IDLE = 0, PARK_STATE_RUNNING = 1, PARK_STATE_PAUSED = 2, &
@@ -55,6 +64,12 @@ module park
   integer(c_int), parameter, public :: PARK_LOG_ERROR = 1, PARK_LOG_WARNING = 2, PARK_LOG_INFO = 3, PARK_LOG_DEBUG = 4
   integer(c_int), parameter, public :: PARK_PROGRESS_DELTA = 1, PARK_CHECKPOINT_DELTA = 2, PARK_IMPROVED_DELTA = 3
   integer(c_int), parameter, public :: PARK_EXIT_CHECKPOINTED = 85, PARK_EXIT_ABORTED = 86
+
+  ! How checkpoints are saved; the types of their arrays; a time without end.
+  integer(c_int), parameter, public :: PARK_CHECKPOINT_COPY = 1, PARK_CHECKPOINT_IN_PLACE = 2
+  integer(c_int), parameter :: PARK_F64 = 1, PARK_I64 = 2, PARK_F32 = 7, PARK_I8 = 8, PARK_I16 = 9, PARK_I32 = 10, &
+       PARK_U8 = 11, PARK_C64 = 15, PARK_C128 = 16
+  real(real64), parameter, public :: PARK_FOREVER = -1
 
   !> One job. Do not copy an open one: a copy means the same job, and is not told when that is closed.
   type, public :: park_handler
@@ -70,6 +85,7 @@ module park
      procedure :: map => handler_map
      procedure :: set_workers => handler_set_workers
      procedure :: signal => handler_signal
+     procedure :: catch => handler_catch
      procedure :: log => handler_log
      procedure :: set_units => handler_set_units
      procedure :: set_delta => handler_set_delta
@@ -77,6 +93,18 @@ module park
      procedure :: on_progress => handler_on_progress
      procedure :: best => handler_best
      procedure :: fail => handler_fail
+     procedure :: unprotect => handler_unprotect
+     procedure :: protect_was => handler_protect_was
+     procedure :: checkpoint_dir => handler_checkpoint_dir
+     procedure :: checkpoint_mode => handler_checkpoint_mode
+     procedure :: checkpoint_share => handler_checkpoint_share
+     procedure :: set_deadline => handler_set_deadline
+     procedure :: restore => handler_restore
+     procedure :: checkpoint_now => handler_checkpoint_now
+     procedure :: checkpoint_wait => handler_checkpoint_wait
+     procedure :: checkpoint_count => handler_checkpoint_count
+     procedure :: checkpoint_clear => handler_checkpoint_clear
+     procedure :: checkpoint_path => handler_checkpoint_path
      procedure :: checkpoint_due => handler_checkpoint_due
      procedure :: checkpoint_done => handler_checkpoint_done
      procedure :: exit_code => handler_exit_code
@@ -85,11 +113,19 @@ module park
      !> expose(name, variable, min, max, status): the variable needs the attribute target, and must outlive the job.
      !! real64 or int64, a scalar or a vector without gaps; limits are optional.
      generic :: expose => expose_f64, expose_i64, expose_f64s, expose_i64s
+     !> protect(name, variable, status): part of every checkpoint. A scalar or an array of any rank without gaps, of real32
+     !! or real64, integers of 8 to 64 bits, complex or logical; it needs the attribute target, and must outlive the job or
+     !! be unprotected. In the file its dimensions are in C's order: u(3,4) has the shape [4,3], and numpy's u[j,i] is
+     !! u(i+1,j+1).
+     generic :: protect => protect_real32, protect_real64, protect_int8, protect_int16, protect_int32, protect_int64, &
+          protect_complex32, protect_complex64, protect_logical, protect_bool
      !> progress(done, total): integers or reals of one kind; total 0 or less: not known.
      generic :: progress => progress_int32, progress_int64, progress_real32, progress_real64
      !> improved(value, state): a new best, and the numbers that belong to it.
      generic :: improved => improved_value, improved_state
      procedure, private :: expose_f64, expose_i64, expose_f64s, expose_i64s
+     procedure, private :: protect_real32, protect_real64, protect_int8, protect_int16, protect_int32, protect_int64
+     procedure, private :: protect_complex32, protect_complex64, protect_logical, protect_bool
      procedure, private :: progress_int32, progress_int64, progress_real32, progress_real64
      procedure, private :: improved_value, improved_state
   end type park_handler
@@ -190,6 +226,13 @@ module park
        integer(c_int) :: status
      end function c_signal
 
+     function c_catch(handle, signo, action) bind(c, name='park_catch') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int), value :: signo, action
+       integer(c_int) :: status
+     end function c_catch
+
      function c_log(handle, level, text) bind(c, name='park_log') result(status)
        import :: c_char, c_int, c_ptr
        type(c_ptr), value :: handle
@@ -266,6 +309,99 @@ module park
        integer(c_int64_t), value :: least, most
        integer(c_int) :: status
      end function c_expose_i64
+
+     function c_protect_shape(handle, name, array, kind, dimensions, lengths) bind(c, name='park_protect_shape') result(status)
+       import :: c_char, c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, array
+       character(kind=c_char), intent(in) :: name(*)
+       integer(c_int), value :: kind
+       integer(c_int64_t), value :: dimensions
+       integer(c_int64_t), intent(in) :: lengths(*)
+       integer(c_int) :: status
+     end function c_protect_shape
+
+     function c_unprotect(handle, name) bind(c, name='park_unprotect') result(status)
+       import :: c_char, c_int, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(in) :: name(*)
+       integer(c_int) :: status
+     end function c_unprotect
+
+     function c_protect_was(handle, name, earlier) bind(c, name='park_protect_was') result(status)
+       import :: c_char, c_int, c_ptr
+       type(c_ptr), value :: handle, earlier
+       character(kind=c_char), intent(in) :: name(*)
+       integer(c_int) :: status
+     end function c_protect_was
+
+     function c_checkpoint_dir(handle, directory, keep) bind(c, name='park_checkpoint_dir') result(status)
+       import :: c_char, c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(in) :: directory(*)
+       integer(c_int64_t), value :: keep
+       integer(c_int) :: status
+     end function c_checkpoint_dir
+
+     function c_checkpoint_mode(handle, mode) bind(c, name='park_checkpoint_mode') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int), value :: mode
+       integer(c_int) :: status
+     end function c_checkpoint_mode
+
+     function c_checkpoint_share(handle, part) bind(c, name='park_checkpoint_share') result(status)
+       import :: c_double, c_int, c_ptr
+       type(c_ptr), value :: handle
+       real(c_double), value :: part
+       integer(c_int) :: status
+     end function c_checkpoint_share
+
+     function c_set_deadline(handle, unix_time, margin) bind(c, name='park_set_deadline') result(status)
+       import :: c_double, c_int, c_ptr
+       type(c_ptr), value :: handle
+       real(c_double), value :: unix_time
+       real(c_double), value :: margin
+       integer(c_int) :: status
+     end function c_set_deadline
+
+     function c_restore(handle) bind(c, name='park_restore') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: status
+     end function c_restore
+
+     function c_checkpoint_now(handle) bind(c, name='park_checkpoint_now') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: status
+     end function c_checkpoint_now
+
+     function c_checkpoint_wait(handle, timeout) bind(c, name='park_checkpoint_wait') result(status)
+       import :: c_double, c_int, c_ptr
+       type(c_ptr), value :: handle
+       real(c_double), value :: timeout
+       integer(c_int) :: status
+     end function c_checkpoint_wait
+
+     function c_checkpoint_count(handle) bind(c, name='park_checkpoint_count') result(count)
+       import :: c_int64_t, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int64_t) :: count
+     end function c_checkpoint_count
+
+     function c_checkpoint_clear(handle) bind(c, name='park_checkpoint_clear') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: status
+     end function c_checkpoint_clear
+
+     function c_checkpoint_path(handle, buffer, length) bind(c, name='park_checkpoint_path') result(needed)
+       import :: c_char, c_int64_t, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(out) :: buffer(*)
+       integer(c_int64_t), value :: length
+       integer(c_int64_t) :: needed
+     end function c_checkpoint_path
 
      function c_checkpoint_due(handle) bind(c, name='park_checkpoint_due') result(due)
        import :: c_int, c_ptr
@@ -378,13 +514,8 @@ contains
     class(park_handler), intent(in) :: self
     character(:), allocatable :: text
     character(kind=c_char) :: buffer(1024)
-    integer :: i, length
 
-    length = int(min(c_last_error(self%handle, buffer, size(buffer, kind=c_int64_t)), size(buffer) - 1_c_int64_t))
-    allocate (character(max(length, 0)) :: text)
-    do i = 1, length
-       text(i:i) = buffer(i)
-    end do
+    text = f_text(buffer, c_last_error(self%handle, buffer, size(buffer, kind=c_int64_t)))
   end function handler_last_error
 
   ! ---- in the loop -------------------------------------------------------------------------------
@@ -514,6 +645,251 @@ contains
     if (present(status)) status = noted
   end subroutine handler_fail
 
+  ! ---- checkpoints -------------------------------------------------------------------------------
+
+  subroutine protect_real32(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    real(real32), intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         PARK_F32, shape(variable, c_int64_t), status)
+  end subroutine protect_real32
+
+  subroutine protect_real64(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    real(real64), intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         PARK_F64, shape(variable, c_int64_t), status)
+  end subroutine protect_real64
+
+  subroutine protect_int8(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    integer(int8), intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         PARK_I8, shape(variable, c_int64_t), status)
+  end subroutine protect_int8
+
+  subroutine protect_int16(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    integer(int16), intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         PARK_I16, shape(variable, c_int64_t), status)
+  end subroutine protect_int16
+
+  subroutine protect_int32(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    integer(int32), intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         PARK_I32, shape(variable, c_int64_t), status)
+  end subroutine protect_int32
+
+  subroutine protect_int64(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    integer(int64), intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         PARK_I64, shape(variable, c_int64_t), status)
+  end subroutine protect_int64
+
+  subroutine protect_complex32(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    complex(real32), intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         PARK_C64, shape(variable, c_int64_t), status)
+  end subroutine protect_complex32
+
+  subroutine protect_complex64(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    complex(real64), intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         PARK_C128, shape(variable, c_int64_t), status)
+  end subroutine protect_complex64
+
+  subroutine protect_logical(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    logical, intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         merge(PARK_I64, PARK_I32, storage_size(variable) == 64), shape(variable, c_int64_t), status)
+  end subroutine protect_logical
+
+  subroutine protect_bool(self, name, variable, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    logical(c_bool), intent(inout), target :: variable(..)
+    integer(c_int), intent(out), optional :: status
+
+    call protect_any(self, name, c_loc(variable), is_contiguous(variable), &
+         PARK_U8, shape(variable, c_int64_t), status)
+  end subroutine protect_bool
+
+  !> C has the slowest dimension first.
+  subroutine protect_any(self, name, address, without_gaps, kind, lengths, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    type(c_ptr), intent(in) :: address
+    logical, intent(in) :: without_gaps
+    integer(c_int), intent(in) :: kind
+    integer(c_int64_t), intent(in) :: lengths(:)
+    integer(c_int), intent(out), optional :: status
+    type(c_ptr) :: array
+
+    array = c_null_ptr ! which park refuses: of a section with gaps not all would be saved
+    if (without_gaps) array = address
+    call conclude(self, 'protect', c_protect_shape(self%handle, c_text(name), array, kind, &
+         size(lengths, kind=c_int64_t), lengths(size(lengths):1:-1)), status)
+  end subroutine protect_any
+
+  subroutine handler_unprotect(self, name, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'unprotect', c_unprotect(self%handle, c_text(name)), status)
+  end subroutine handler_unprotect
+
+  !> In older checkpoints it is called `earlier`; without that, it may be missing there.
+  subroutine handler_protect_was(self, name, earlier, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: name
+    character(*), intent(in), optional :: earlier
+    integer(c_int), intent(out), optional :: status
+    character(kind=c_char), allocatable, target :: text(:)
+    type(c_ptr) :: address
+
+    address = c_null_ptr
+    if (present(earlier)) then
+       text = c_text(earlier)
+       address = c_loc(text)
+    end if
+    call conclude(self, 'protect_was', c_protect_was(self%handle, c_text(name), address), status)
+  end subroutine handler_protect_was
+
+  !> Where checkpoints go. keep: how many whole ones stay, 2 unless told.
+  subroutine handler_checkpoint_dir(self, directory, keep, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in) :: directory
+    integer, intent(in), optional :: keep
+    integer(c_int), intent(out), optional :: status
+    integer(c_int64_t) :: most
+
+    most = 2
+    if (present(keep)) most = keep
+    call conclude(self, 'checkpoint_dir', c_checkpoint_dir(self%handle, c_text(directory), most), status)
+  end subroutine handler_checkpoint_dir
+
+  subroutine handler_checkpoint_mode(self, mode, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(in) :: mode
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'checkpoint_mode', c_checkpoint_mode(self%handle, mode), status)
+  end subroutine handler_checkpoint_mode
+
+  subroutine handler_checkpoint_share(self, part, status)
+    class(park_handler), intent(in) :: self
+    real(real64), intent(in) :: part
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'checkpoint_share', c_checkpoint_share(self%handle, part), status)
+  end subroutine handler_checkpoint_share
+
+  !> Without a time, Slurm's; without a margin, park's own.
+  subroutine handler_set_deadline(self, unix_time, margin, status)
+    class(park_handler), intent(in) :: self
+    real(real64), intent(in), optional :: unix_time, margin
+    integer(c_int), intent(out), optional :: status
+    real(real64) :: time, before
+
+    time = 0
+    before = -1
+    if (present(unix_time)) time = unix_time
+    if (present(margin)) before = margin
+    call conclude(self, 'set_deadline', c_set_deadline(self%handle, time, before), status)
+  end subroutine handler_set_deadline
+
+  !> Restores the newest whole checkpoint. found: whether there was one; when it does not fit, that is an error.
+  subroutine handler_restore(self, found, status)
+    class(park_handler), intent(in) :: self
+    logical, intent(out), optional :: found
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: restored
+
+    restored = c_restore(self%handle)
+    if (present(found)) found = restored == PARK_OK
+    call conclude(self, 'restore', restored, status)
+  end subroutine handler_restore
+
+  subroutine handler_checkpoint_now(self, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: saved
+
+    saved = c_checkpoint_now(self%handle)
+    if (present(status)) status = saved
+  end subroutine handler_checkpoint_now
+
+  subroutine handler_checkpoint_wait(self, timeout, status)
+    class(park_handler), intent(in) :: self
+    real(real64), intent(in) :: timeout
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: waited
+
+    waited = c_checkpoint_wait(self%handle, timeout)
+    if (present(status)) status = waited
+  end subroutine handler_checkpoint_wait
+
+  function handler_checkpoint_count(self) result(count)
+    class(park_handler), intent(in) :: self
+    integer(c_int64_t) :: count
+
+    count = c_checkpoint_count(self%handle)
+  end function handler_checkpoint_count
+
+  !> Removes all checkpoints, for a job that is complete. Before close().
+  subroutine handler_checkpoint_clear(self, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: cleared
+
+    cleared = c_checkpoint_clear(self%handle)
+    if (present(status)) status = cleared
+  end subroutine handler_checkpoint_clear
+
+  !> The directory for files of your own between checkpoint_due() and checkpoint_done, and after restore. Empty: there is
+  !! none.
+  function handler_checkpoint_path(self) result(path)
+    class(park_handler), intent(in) :: self
+    character(:), allocatable :: path
+    character(kind=c_char) :: buffer(4096)
+
+    path = f_text(buffer, c_checkpoint_path(self%handle, buffer, size(buffer, kind=c_int64_t)))
+  end function handler_checkpoint_path
+
   !> To be asked after each ready(): whether the loop is to save a checkpoint now, and then call checkpoint_done.
   function handler_checkpoint_due(self) result(due)
     class(park_handler), intent(in) :: self
@@ -541,6 +917,16 @@ contains
 
     call conclude(self, 'set_units', c_set_units(self%handle, c_text(units)), status)
   end subroutine handler_set_units
+
+  !> Lets a POSIX signal, by its number, ask for PARK_PAUSE, PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP. Or, with
+  !! signo 0: PARK_CATCH_INTERACTIVE, Ctrl-C stops, twice aborts; PARK_CATCH_SLURM, SIGTERM stops, twice aborts.
+  subroutine handler_catch(self, signo, action, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(in) :: signo, action
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'catch', c_catch(self%handle, signo, action), status)
+  end subroutine handler_catch
 
   !> which: PARK_PROGRESS_DELTA (1 s unless set), PARK_CHECKPOINT_DELTA (3600 s), PARK_IMPROVED_DELTA (0 s).
   subroutine handler_set_delta(self, which, seconds, status)
@@ -659,6 +1045,20 @@ contains
     end do
     terminated(size(terminated)) = c_null_char
   end function c_text
+
+  !> A text that C has put into the buffer, where it needs so many bytes.
+  pure function f_text(buffer, needed) result(text)
+    character(kind=c_char), intent(in) :: buffer(:)
+    integer(c_int64_t), intent(in) :: needed
+    character(:), allocatable :: text
+    integer :: i, length
+
+    length = int(max(0_c_int64_t, min(needed, size(buffer) - 1_c_int64_t)))
+    allocate (character(length) :: text)
+    do i = 1, length
+       text(i:i) = buffer(i)
+    end do
+  end function f_text
 
   pure function bytes_of(state) result(bytes)
     real(real64), intent(in) :: state(:)

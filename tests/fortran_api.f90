@@ -29,6 +29,7 @@ program fortran_api
   call test_variables_are_exposed_once
   call test_a_stop_waits_for_the_loops_own_checkpoint
   call test_an_abort_and_a_failure_have_their_exit_codes
+  call test_a_posix_signal_stops_the_loop
   call test_what_is_wrong_is_told
   if (failed > 0) error stop 1
 
@@ -190,6 +191,33 @@ contains
     call check(job%exit_code() == PARK_EXIT_ABORTED, 'aborted')
     call finish('an_abort_and_a_failure_have_their_exit_codes', before)
   end subroutine test_an_abort_and_a_failure_have_their_exit_codes
+
+  subroutine test_a_posix_signal_stops_the_loop
+    integer(c_int), parameter :: SIGTERM = 15, SIGKILL = 9
+    interface
+       function c_raise(signo) bind(c, name='raise') result(failed)
+         import :: c_int
+         integer(c_int), value :: signo
+         integer(c_int) :: failed
+       end function c_raise
+    end interface
+    type(park_handler) :: job
+    integer(c_int) :: status
+    integer :: before
+    before = failed
+    call job%open('caught')
+    call job%catch(0, PARK_CATCH_SLURM)
+    call check(job%ready() == PARK_OK, 'nothing has come yet')
+    call check(c_raise(SIGTERM) == 0, 'SIGTERM is caught')
+    call check(job%ready() == PARK_STOPPED, 'SIGTERM stops the loop')
+    call job%catch(SIGKILL, PARK_STOP, status)
+    call check(status == PARK_INVALID_ARGUMENT, 'SIGKILL cannot be caught')
+    call check(index(job%last_error(), 'SIGKILL') > 0, 'and the sentence says so')
+    call job%catch(SIGTERM, PARK_CATCH_NONE)
+    call job%close()
+    call check(job%exit_code() == PARK_EXIT_ABORTED, 'there was no way to save')
+    call finish('a_posix_signal_stops_the_loop', before)
+  end subroutine test_a_posix_signal_stops_the_loop
 
   subroutine test_what_is_wrong_is_told
     type(park_handler) :: job, never_opened

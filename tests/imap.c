@@ -463,6 +463,62 @@ static int ready_inside(park_handler *job, int64_t index, struct stream *stream)
     return 0;
 }
 
+static struct stream mutual[2];
+static atomic_int in_items, refused, freed;
+
+static int free_the_other(park_handler *job, int64_t index, struct stream *stream)
+{
+    int status;
+    (void)job;
+    (void)index;
+    atomic_fetch_add(&in_items, 1);
+    while (atomic_load(&in_items) < 2) nap(1e-4);
+    status = park_imap_free(mutual[stream == mutual].imap);
+    CHECK(status == PARK_OK || status == PARK_REENTRANT);
+    atomic_fetch_add(status == PARK_OK ? &freed : &refused, 1);
+    return 0;
+}
+
+static void *run_one_of_two(void *argument)
+{
+    struct stream *stream = argument;
+    int64_t index;
+    int status = park_imap_next(stream->imap, PARK_FOREVER, NULL, &index, NULL);
+    CHECK(status == PARK_OK || status == PARK_CLOSED || status == PARK_INVALID_HANDLE);
+    return NULL;
+}
+
+static void *make_and_run_one_of_two(void *argument)
+{
+    struct stream *stream = argument;
+    park_handler *job = attached();
+    stream->imap = imap_of(job, NULL, stream);
+    while (!mutual[stream == mutual].imap) nap(1e-4);
+    run_one_of_two(stream);
+    while (atomic_load(&freed) + atomic_load(&refused) < 2) nap(1e-4);
+    if (park_imap_free(stream->imap) == PARK_OK) atomic_fetch_add(&freed, 1);
+    done(job);
+    return NULL;
+}
+
+/* Each would wait for the other: one is refused. */
+TEST(two_imaps_that_free_each_other_do_not_hang)
+{
+    int round, i;
+    for (round = 0; round < 20; round++) {
+        pthread_t threads[2];
+        in_items = refused = freed = 0;
+        for (i = 0; i < 2; i++) {
+            mutual[i] = stream_of(1);
+            mutual[i].also = free_the_other;
+        }
+        for (i = 0; i < 2; i++) pthread_create(&threads[i], NULL, make_and_run_one_of_two, &mutual[i]);
+        for (i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+        CHECK_EQ(refused, 1);
+        CHECK_EQ(freed, 2);
+    }
+}
+
 TEST(calls_from_inside_get_their_status)
 {
     int (*calls[])(park_handler *, int64_t, struct stream *) = { free_inside, next_inside, ready_inside };
@@ -1132,7 +1188,7 @@ static const struct check_test tests[] = {
     CASE(it_can_be_freed_at_any_moment),
     CASE(another_thread_can_free_it_while_the_taker_takes),
     CASE(free_waits_for_items_that_run),
-    CASE(calls_from_inside_get_their_status),
+    CASE(two_imaps_that_free_each_other_do_not_hang), CASE(calls_from_inside_get_their_status),
     CASE(an_abort_in_the_middle_loses_no_item_and_runs_none_twice),
     CASE(a_pause_in_the_middle_loses_no_item_and_runs_none_twice),
     CASE(a_pause_holds_between_items),

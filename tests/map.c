@@ -79,6 +79,46 @@ TEST(a_loop_may_begin_below_zero)
     done(job);
 }
 
+struct stretches { _Atomic int64_t items, stretches, below, beyond; };
+
+static int measure_stretch(park_handler *job, int64_t begin, int64_t end, void *user)
+{
+    struct stretches *seen = user;
+    (void)job;
+    atomic_fetch_add(&seen->stretches, 1);
+    atomic_fetch_add(&seen->items, end - begin);
+    if (begin < -7 || end <= begin) atomic_fetch_add(&seen->below, 1);
+    if (end > INT64_C(5000000000) - 7) atomic_fetch_add(&seen->beyond, 1);
+    return begin <= INT64_C(4800000000) && end > INT64_C(4800000000) ? 9 : 0;
+}
+
+/* More items than 32 bits can count; one behind that fails. */
+TEST(a_loop_may_have_billions_of_items)
+{
+    struct stretches seen = {0, 0, 0, 0};
+    int64_t begin, end, left = 0, i;
+    park_handler *job = attached(2);
+    park_options *options = park_options_new();
+    CHECK_EQ(park_options_set(options, PARK_OPTION_CHUNK, 1 << 20), PARK_OK);
+    CHECK_EQ(park_options_set(options, PARK_OPTION_GO_ON, 1), PARK_OK);
+    CHECK_EQ(park_for_with(job, options, -7, INT64_C(5000000000) - 7, measure_stretch, &seen), PARK_FAILED);
+    CHECK_EQ(seen.items, INT64_C(5000000000));
+    CHECK(seen.stretches < 5100);
+    CHECK_EQ(seen.below, 0);
+    CHECK_EQ(seen.beyond, 0);
+    CHECK_EQ(park_map_items(job, PARK_ITEMS_FAILED, 0, &begin, &end), PARK_OK);
+    CHECK(begin <= INT64_C(4800000007) && INT64_C(4800000007) < end);
+    CHECK_EQ(park_map_items(job, PARK_ITEMS_LEFT, 0, &begin, &end), PARK_UNKNOWN);
+    seen.items = 0;
+    CHECK_EQ(park_options_set(options, PARK_OPTION_GO_ON, 0), PARK_OK);
+    CHECK_EQ(park_for_with(job, options, -7, INT64_C(5000000000) - 7, measure_stretch, &seen), PARK_FAILED);
+    for (i = 0; park_map_items(job, PARK_ITEMS_LEFT, i, &begin, &end) == PARK_OK; i++) left += end - begin;
+    CHECK(left > 0);
+    CHECK_EQ(seen.items + left, INT64_C(5000000000));
+    CHECK_EQ(park_options_free(options), PARK_OK);
+    done(job);
+}
+
 static int chaotic(park_handler *job, const void *in, void *out, int64_t index, void *user)
 {
     double x = *(const double *)in;
@@ -679,91 +719,8 @@ TEST(a_forked_child_is_refused)
     done(job);
 }
 
-/* ---- the storm: random aborts, failures, pauses, nesting, frees -------------------------------------------------- */
-
-struct storm { unsigned random; atomic_int count; int64_t fails, nests; };
-
-static unsigned roll(unsigned *random) { return (*random = *random * 1664525u + 1013904223u) >> 8; }
-
-static int storm_item(park_handler *job, const void *in, void *out, int64_t index, void *user)
-{
-    struct storm *storm = user;
-    (void)in;
-    atomic_fetch_add((atomic_int *)out, 1);
-    if (index == storm->fails) return 77;
-    if (index == storm->nests) return park_map(job, inner_item, &storm->count, NULL, 0, NULL, 0, 20);
-    if (index % 61 == 0) busy(5e-6);
-    return 0;
-}
-
-static _Atomic(park_handler *) storm_job;
-static atomic_int storm_over;
-
-static void *storm_signals(void *argument)
-{
-    unsigned random = *(unsigned *)argument;
-    while (!storm_over) {
-        park_handler *job = storm_job;
-        int signal = (int)(roll(&random) % 40);
-        if (job) {
-            park_signal(job, signal == 0 ? PARK_ABORT : signal < 5 ? PARK_PAUSE : PARK_RESUME);
-            if (signal < 5) park_signal(job, PARK_RESUME);
-        }
-        if (signal % 8 == 0) nap(1e-5);
-    }
-    return NULL;
-}
-
-TEST(a_storm_loses_no_item_and_does_none_twice)
-{
-    enum { MOST = 500 };
-    static atomic_int counts[MOST];
-    static int statuses[MOST];
-    struct storm storm;
-    unsigned random = 12345;
-    long map, maps = scaled(getenv("PARK_CAMPAIGN") ? 100000 : 20000);
-    pthread_t thread;
-    park_handler *job = NULL;
-    park_options *options = park_options_new();
-    thread = spawn(storm_signals, &random);
-    random = 999;
-    for (map = 0; map < maps; map++) {
-        int64_t n = roll(&random) % MOST, i;
-        int status, failed = 0;
-        if (!job) { job = attached(1 + (int)(roll(&random) % 4)); storm_job = job; }
-        memset(counts, 0, sizeof counts);
-        storm.count = 0;
-        storm.fails = roll(&random) % 5 == 0 ? (int64_t)(roll(&random) % MOST) : -1;
-        storm.nests = roll(&random) % 5 == 0 ? (int64_t)(roll(&random) % MOST) : -1;
-        CHECK_EQ(park_options_statuses(options, statuses, n), PARK_OK);
-        CHECK_EQ(park_options_set(options, PARK_OPTION_GO_ON, roll(&random) % 2), PARK_OK);
-        status = park_map_with(job, options, storm_item, &storm, NULL, 0, counts, sizeof *counts, n);
-        CHECK(status == PARK_OK || status == PARK_ABORTED || status == PARK_FAILED);
-        for (i = 0; i < n; i++) {
-            CHECK(counts[i] == (statuses[i] != PARK_NOT_RUN));
-            failed += statuses[i] == 77;
-            CHECK(status != PARK_OK || statuses[i] == 0);
-        }
-        CHECK(status != PARK_FAILED || failed == 1);
-        if (status == PARK_ABORTED || roll(&random) % 100 == 0) {
-            CHECK_EQ(park_detach(job), PARK_OK);
-            if (roll(&random) % 4 == 0) {
-                storm_job = NULL;
-                CHECK_EQ(park_handler_free(job), PARK_OK);
-                job = NULL;
-            } else {
-                CHECK_EQ(park_attach(job), PARK_OK);
-            }
-        }
-    }
-    storm_over = 1;
-    join(thread);
-    if (job) done(job);
-    CHECK_EQ(park_options_free(options), PARK_OK);
-}
-
 static const struct check_test tests[] = {
-    CASE(every_item_is_done_once_and_no_other), CASE(a_loop_may_begin_below_zero),
+    CASE(every_item_is_done_once_and_no_other), CASE(a_loop_may_begin_below_zero), CASE(a_loop_may_have_billions_of_items),
     CASE(the_results_are_the_same_bits_with_any_number_of_threads), CASE(all_threads_take_part),
     CASE(the_first_failure_ends_the_map_unless_it_is_to_go_on), CASE(an_item_that_fails_is_tried_again),
     CASE(an_abort_ends_a_map_within_two_items), CASE(a_stop_ends_a_map_too),
@@ -774,6 +731,5 @@ static const struct check_test tests[] = {
     CASE(hooks_give_each_thread_a_state_of_its_own), CASE(workers_round_as_the_caller_does),
     CASE(workers_have_room_for_large_local_arrays), CASE(the_checking_mode_finds_memory_that_threads_share),
     CASE(maps_of_several_jobs_go_on_at_once), CASE(workers_take_no_signal), CASE(a_forked_child_is_refused),
-    CASE(a_storm_loses_no_item_and_does_none_twice),
 };
 CHECK_MAIN(tests)

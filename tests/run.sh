@@ -79,7 +79,7 @@ must_report() { # VARIANT DETECTOR SOURCE RUN
           status=\$?; cat build/tests/$(basename "$3" .c).$2.out; test \$status -ne 0 && grep -qF '$words' build/tests/$(basename "$3" .c).$2.out"
 }
 
-behaviour=$(ls tests/*.c | grep -v '^tests/stress\.c$')
+behaviour=$(ls tests/*.c | grep -v -e '^tests/stress\.c$' -e '^tests/storm_maps\.c$')
 
 # ---- Rust ------------------------------------------------------------------------------------------
 
@@ -193,6 +193,21 @@ for fault in "lose:improved [0-9]* after" "twice:2 replies" "swap:event 1 after"
 done
 pass 1
 
+# ---- the storm over maps ---------------------------------------------------------------------------
+
+many=40000 some=10000 few=400
+[ -n "$campaign" ] && many=1000000 some=100000 few=10000
+storm="$(host plain tests/storm_maps.c) && $(program plain tests/storm_maps.c)"
+add storm_maps/plain "$storm $many"
+add storm_maps/asan "$(host asan tests/storm_maps.c) && $asan $(program asan tests/storm_maps.c) $some"
+add storm_maps/valgrind "$(host plain tests/storm_maps.c) && $valgrind $(program plain tests/storm_maps.c) $few"
+limit=3000 pass 1
+for fault in "lose:runs >= 1" "twice:runs >= 1" "swap:index" "stay:inside"; do
+    add "storm_maps/fault/${fault%%:*}" "$storm 5000 ${fault%%:*} >build/tests/storm_maps.${fault%%:*}.out 2>&1
+        status=\$?; cat build/tests/storm_maps.${fault%%:*}.out; test \$status -eq 1 && grep -q '${fault#*:}' build/tests/storm_maps.${fault%%:*}.out"
+done
+pass 1
+
 # ---- ThreadSanitizer, where std can be built with it -----------------------------------------------
 
 if [ -d "$sources" ]; then
@@ -216,6 +231,7 @@ done
 pass 2
 add fit/build "make --no-print-directory build/fit"
 pass 1
+add slurm/job "tests/commands.py --build examples-c/heat.c && tests/slurm.sh"
 for dataset in ENSO Gauss1 Thurber MGH09; do
     add fit/$dataset "tests/fit.sh $dataset"
 done
@@ -232,7 +248,9 @@ if [ -n "$campaign" ]; then # the figures, with the commit and the date, in the 
         cat build/RESULTS.md
         printf '## The storm\n\n`make campaign`, commit %s, %s, %s cores.\n' "$(git describe --always --dirty)" "$(date -u +%F)" "$(nproc)"
         for way in plain asan valgrind tsan; do
-            [ -s "$logs/stress.$way.log" ] && printf '\n%s:\n```\n%s\n```\n' "$way" "$(cat "$logs/stress.$way.log")"
+            for storm in stress storm_maps; do
+                [ -s "$logs/$storm.$way.log" ] && printf '\n%s, %s:\n```\n%s\n```\n' "$storm" "$way" "$(cat "$logs/$storm.$way.log")"
+            done
         done
         [ -d "$sources" ] || printf '\nnot run: ThreadSanitizer (needs rust-src)\n'
     } >RESULTS.md

@@ -43,7 +43,7 @@ pub(crate) const EVERY_CHECKPOINT: u32 = 1 << 6;
 pub(crate) const HALTED: u32 = 1 << 7;
 /// Somebody sleeps on the control word: a halted computation thread, or threads of a map. Whoever changes the word
 /// takes the bit away and wakes them all.
-const WATCHED: u32 = 1 << 13;
+const WATCHED: u32 = 1 << 14;
 
 // Edges.
 pub(crate) const CHECKPOINT: u32 = 1 << 8;
@@ -53,8 +53,16 @@ pub(crate) const PROGRESS: u32 = 1 << 11;
 
 /// The time since the last checkpoint is up.
 pub(crate) const CHECKPOINT_TIME: u32 = 1 << 12;
+/// Somebody wants to know whether the loop still comes by: there is nothing to do but to come.
+pub(crate) const LOOK: u32 = 1 << 13;
 
-pub(crate) const EDGES: u32 = CHECKPOINT | MAIL | DELIVER | PROGRESS | CHECKPOINT_TIME;
+/// All that is asked for, and the phase.
+const ASKED: u32 = WATCHED - 1;
+/// What is left of the word counts how often sleepers were woken. Without it a word could look untouched to one who is about
+/// to sleep: one nudge took WATCHED away, and the next sleeper set it again.
+const ONE_WAKING: u32 = WATCHED << 1;
+
+pub(crate) const EDGES: u32 = CHECKPOINT | MAIL | DELIVER | PROGRESS | CHECKPOINT_TIME | LOOK;
 pub(crate) const LEVELS: u32 = PAUSE | ABORT | STOP | EVERY_PROGRESS | EVERY_CHECKPOINT;
 
 /// What a signal asks for.
@@ -71,6 +79,16 @@ pub(crate) enum Signal {
 impl Signal {
     pub(crate) const ALL: [Signal; 5] =
         [Signal::Pause, Signal::Resume, Signal::Abort, Signal::Checkpoint, Signal::Stop];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Signal::Pause => "pause",
+            Signal::Resume => "resume",
+            Signal::Abort => "abort",
+            Signal::Checkpoint => "checkpoint",
+            Signal::Stop => "stop",
+        }
+    }
 
     /// The control word after this signal. Abort and stop let a halted computation go on, to its end.
     fn applied_to(self, control: u32) -> u32 {
@@ -94,7 +112,7 @@ pub(crate) struct Attention<'a> {
 impl Attention<'_> {
     pub(crate) fn control(&self) -> u32 {
         // Acquire: what was prepared before a bit was set is seen with it.
-        self.control.load(Ordering::Acquire) & !WATCHED
+        asked_in(self.control.load(Ordering::Acquire))
     }
 
     fn raise_attention(&self) {
@@ -106,7 +124,7 @@ impl Attention<'_> {
     /// `None` from `change` leaves all as it is. Returns whether there was a change.
     fn change(&self, change: impl Fn(u32) -> Option<u32>) -> bool {
         // Release: what the caller prepared is seen by the thread that finds the bits. Nothing is read by them here.
-        let change = |control| change(control).map(|changed| changed & !WATCHED);
+        let change = |word| change(asked_in(word)).map(|changed| changed | woken(word));
         match self.control.fetch_update(Ordering::Release, Ordering::Relaxed, change) {
             Err(_) => false,
             Ok(before) => {
@@ -129,7 +147,9 @@ impl Attention<'_> {
     /// Wakes those who sleep on the control word: what one of them waits for may have come.
     pub(crate) fn nudge(&self) {
         // Release: who comes to sleep too late for it sees what was done before.
-        if self.control.fetch_and(!WATCHED, Ordering::Release) & WATCHED != 0 {
+        let wake = |word| Some(asked_in(word) | woken(word));
+        let before = self.control.fetch_update(Ordering::Release, Ordering::Relaxed, wake);
+        if before.is_ok_and(|before| before & WATCHED != 0) {
             self.control.wake_all();
         }
     }
@@ -217,9 +237,19 @@ impl Attention<'_> {
     }
 }
 
-/// What is asked for, in a word that [`Attention::watch`] returned.
+/// What is asked for, in the control word: in one that [`Attention::watch`] returned, say.
 pub(crate) fn asked_in(watched: u32) -> u32 {
-    watched & !WATCHED
+    watched & ASKED
+}
+
+/// The rest of the word when those who sleep on it are woken.
+fn woken(word: u32) -> u32 {
+    let count = word & !(ASKED | WATCHED);
+    if word & WATCHED != 0 {
+        count.wrapping_add(ONE_WAKING)
+    } else {
+        count
+    }
 }
 
 /// Whether the control word is that of a running computation.

@@ -3,24 +3,23 @@
 //! The threads are park's own, made at the first map that needs them and joined when the handler is freed. (rayon's pool
 //! would hold the very same threads: a caller from outside cannot take part in its loops, and entering it costs 30 us.)
 //!
-//! # Standing still
+//! # Who stands still
 //!
-//! A request, or a checkpoint in the middle of a map, is served by the computation thread while no other thread is
-//! inside an item: the job's memory is consistent then. `moving` counts the workers that may be inside one. A worker
-//! counts itself in, and then looks whether the crew is held; who holds the crew says so, and then looks who moves. Both
-//! are sequentially consistent, so one of them sees the other. Only threads that are in one map stand still for that:
-//! one that is in an item and calls a map in it goes on until that item is done, so nobody waits for a lock that
-//! somebody holds who stands still. In a pause all stand still, because whatever waits then waits for the resume anyway.
+//! `stance` says how they stand still. Only threads that are in one map stand still for a request: one that is in an item
+//! and calls a map in it goes on until that item is done, so nobody waits for a lock that somebody holds who stands
+//! still. In a pause all stand still, because whatever waits then waits for the resume anyway.
 
 use super::alarm::{Alarm, Ticket};
 use super::attention::{asked_in, Attention, EDGES, LEVELS, PAUSE};
 use super::handler::Handler;
 use super::rhythm::Rhythm;
 use super::seat::{self, Seat};
+use super::stance::Stance;
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering};
 use super::tally::Tally;
 use super::work::{Attend, Work};
+use crate::sys::FloatEnv;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -40,7 +39,7 @@ pub(crate) trait Help: Send + Sync {
 
 pub(crate) struct Crew {
     handle: u64,
-    attention: Attention<'static>,
+    pub(super) attention: Attention<'static>,
     size: u32,
     stack_bytes: usize,
     board: Mutex<Vec<Arc<Work>>>,
@@ -54,8 +53,7 @@ pub(crate) struct Crew {
     looking: AtomicU32,
     spin: AtomicU64,
     closing: AtomicBool,
-    held: AtomicBool,
-    moving: AtomicU32,
+    pub(super) stance: Stance,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -79,8 +77,7 @@ impl Crew {
             looking: AtomicU32::new(0),
             spin: AtomicU64::new(DEFAULT_SPIN.as_nanos() as u64),
             closing: AtomicBool::new(false),
-            held: AtomicBool::new(false),
-            moving: AtomicU32::new(0),
+            stance: Stance::new(),
             threads: Mutex::new(Vec::new()),
         });
         for index in 1..wanted {
@@ -148,6 +145,10 @@ impl Crew {
         self.maps.fetch_add(1, Ordering::Relaxed);
         self.announce();
         self.wake_one();
+        if work.depth > 1 {
+            // The computation thread may wait for the end of an outer map, asleep.
+            self.attention.nudge();
+        }
     }
 
     pub(super) fn announce(&self) {
@@ -205,20 +206,19 @@ impl Crew {
     fn answer(&self) -> Option<Arc<dyn Help>> {
         let mut calls = self.calls.lock();
         let call = calls.pop_front()?;
-        // SeqCst: see above.
-        self.moving.fetch_add(1, Ordering::SeqCst);
+        self.stance.start_moving();
         Some(call)
     }
 
     /// Whether those who answered a call are to leave it: a map's caller waits for help, or nobody is to be inside an item.
     pub(super) fn wants_workers(&self) -> bool {
-        self.maps.load(Ordering::Relaxed) > 0 || self.is_held() || self.closing.load(Ordering::Relaxed)
+        self.maps.load(Ordering::Relaxed) > 0 || self.stance.is_held() || self.closing.load(Ordering::Relaxed)
     }
 
     /// Whether no worker does anything, nor will before it is asked.
     pub(super) fn is_idle(&self) -> bool {
         let calls = self.calls.lock();
-        calls.is_empty() && self.stands_still()
+        calls.is_empty() && self.stance.is_still()
     }
 
     // Workers.
@@ -227,7 +227,8 @@ impl Crew {
         crate::sys::sleep_precisely();
         let _seat = seat::take(Seat { handle: self.handle, depth: 0, index, local: 0 });
         let mut has_helped = false;
-        while !self.closing.load(Ordering::Acquire) {
+        // In a child made by fork, by an item of its own, it is the only thread.
+        while !self.closing.load(Ordering::Acquire) && !crate::sys::forked() {
             let ticket = self.alarm.ticket();
             if let Some(work) = self.find(0) {
                 self.help(work, index);
@@ -238,7 +239,7 @@ impl Crew {
                 let help = std::panic::AssertUnwindSafe(|| call.help(self, index));
                 let helped = std::panic::catch_unwind(help);
                 drop((helped, call));
-                self.stop_moving();
+                self.stance.stop_moving(&self.attention);
                 continue;
             }
             // Closing is announced, too.
@@ -277,22 +278,17 @@ impl Crew {
     }
 
     fn help(&self, work: Arc<Work>, index: u32) {
-        // SeqCst: see above.
-        self.moving.fetch_add(1, Ordering::SeqCst);
+        self.stance.start_moving();
         // A panic ends the map, which tells of it.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let (handler, depth) = (&work.handler, work.depth);
-            self.stand_while_held(handler, &work.tally, depth);
+            if self.stance.is_held() {
+                self.stand_while_asked(handler, &work.tally, depth);
+            }
             work.help(index, &mut |tally| self.stand_while_asked(handler, tally, depth));
         }));
         drop(work);
-        self.stop_moving();
-    }
-
-    fn stop_moving(&self) {
-        // SeqCst: see above.
-        self.moving.fetch_sub(1, Ordering::SeqCst);
-        self.attention.nudge();
+        self.stance.stop_moving(&self.attention);
     }
 
     fn is_asked_to_stand(&self, handler: &Handler, tally: &Tally, depth: u32, control: u32) -> bool {
@@ -303,63 +299,15 @@ impl Crew {
             tally.end(reason);
             return false;
         }
-        (control & PAUSE != 0 && !handler.loop_must_save()) || (depth == 1 && self.is_held())
-    }
-
-    fn stand_while_held(&self, handler: &Handler, tally: &Tally, depth: u32) {
-        if self.is_held() {
-            self.stand_while_asked(handler, tally, depth);
-        }
+        (control & PAUSE != 0 && !handler.loop_must_save()) || (depth == 1 && self.stance.is_held())
     }
 
     /// What a worker does at a ready point inside a map, and whoever calls a map inside an item: it stands still while
     /// it is asked to, and ends the map when the run is to end.
     pub(super) fn stand_while_asked(&self, handler: &Handler, tally: &Tally, depth: u32) {
-        if !self.is_asked_to_stand(handler, tally, depth, self.attention.control()) {
-            return;
-        }
         // The computation thread is not counted.
         let counted = seat::current().index != 0;
-        loop {
-            if counted {
-                self.stop_moving();
-            }
-            loop {
-                let word = self.attention.watch();
-                if !self.is_asked_to_stand(handler, tally, depth, asked_in(word)) {
-                    break;
-                }
-                self.attention.sleep(word);
-            }
-            if counted {
-                // SeqCst: see above. It may have been held again in between.
-                self.moving.fetch_add(1, Ordering::SeqCst);
-            }
-            if !counted || depth != 1 || !self.is_held() {
-                return;
-            }
-        }
-    }
-
-    pub(super) fn is_held(&self) -> bool {
-        self.held.load(Ordering::SeqCst)
-    }
-
-    /// Whether no worker is inside an item.
-    pub(super) fn stands_still(&self) -> bool {
-        self.moving.load(Ordering::SeqCst) == 0
-    }
-
-    /// Until it is dropped, no worker is inside an item. Computation thread, not inside one itself.
-    pub(super) fn hold(&self) -> Held<'_> {
-        self.held.store(true, Ordering::SeqCst);
-        loop {
-            let word = self.attention.watch();
-            if self.stands_still() {
-                return Held(self);
-            }
-            self.attention.sleep(word);
-        }
+        self.stance.stand(&self.attention, counted, |control| self.is_asked_to_stand(handler, tally, depth, control));
     }
 
     // The caller of a map.
@@ -369,20 +317,23 @@ impl Crew {
         let mut seen = None;
         let mut since = Instant::now();
         loop {
-            if self.withdraw(work) {
+            // An item made this process by fork: nobody else is here, and nothing can be waited for.
+            if crate::sys::forked() || self.withdraw(work) {
                 return;
             }
             work.tally.say_hungry();
             let ticket = self.alarm.ticket();
             if work.has_something_to_steal() {
-                work.take_part(index, attend);
+                work.take_part(index, false, attend);
                 continue;
             }
-            // In no item, the computation thread can help with maps inside of this one.
-            if may_help {
+            // In no item, the computation thread can help with maps inside of this one, unless it is to halt.
+            if may_help && self.attention.control() & PAUSE == 0 {
                 if let Some(inner) = self.find(work.depth) {
                     let (handler, depth) = (inner.handler.clone(), inner.depth);
+                    let env = FloatEnv::of_this_thread();
                     inner.help(index, &mut |tally| self.stand_while_asked(&handler, tally, depth));
+                    env.apply();
                     since = Instant::now();
                     continue;
                 }
@@ -413,16 +364,6 @@ impl Crew {
                 }
             }
         }
-    }
-}
-
-/// See [`Crew::hold`].
-pub(super) struct Held<'a>(&'a Crew);
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.held.store(false, Ordering::SeqCst);
-        self.0.attention.nudge();
     }
 }
 

@@ -3,14 +3,19 @@
 use super::attention::{
     is_halted, is_running, Attention, Signal, ABORT, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, STOP,
 };
+use super::catch;
+use super::checkpoint::Checkpoints;
 use super::client::{Client, EventFn, Place};
 use super::control::Control;
+use super::deadline::Deadline;
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
 use super::hub::{Best, Hub, ToTell};
 use super::inbox::Inbox;
 use super::lifecycle::Run;
 use super::map::Maps;
+use super::notify::Notifier;
+use super::pulse::Pulse;
 use super::seat;
 use super::service::{Service, Task};
 use super::status::{Error, Result, Status};
@@ -21,10 +26,8 @@ use super::value::Value;
 use super::variable::{MessageFn, Variables};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-
-/// Saves (false) or restores (true) what the user wants saved; returns a status as the user gave it.
-pub(crate) type CheckpointFn = Arc<dyn Fn(bool) -> i32 + Send + Sync>;
 
 /// The stack of a computation thread that park makes: Fortran's automatic arrays overflow a small one. Pages
 /// that are not used are never committed.
@@ -45,7 +48,8 @@ pub(crate) struct Handler {
     pub(super) methods: Mutex<HashMap<String, MessageFn>>,
     pub(super) on_ready: Mutex<HashMap<String, MessageFn>>,
     pub(super) on_signal: Mutex<HashMap<String, MessageFn>>,
-    pub(super) checkpoint: Mutex<Option<CheckpointFn>>,
+    pub(crate) checkpoints: Checkpoints,
+    pub(super) deadline: Mutex<Deadline>,
     /// The number of the computation thread; 0 while nothing runs.
     pub(super) computing: AtomicU64,
     /// The computation thread is inside a callback that park called.
@@ -56,6 +60,8 @@ pub(crate) struct Handler {
     pub(super) maps: Maps,
     pub(super) control: Control,
     born: Instant,
+    pub(super) pulse: Pulse,
+    pub(super) notifier: OnceLock<Arc<Notifier>>,
     last_error: Mutex<String>,
 }
 
@@ -77,7 +83,8 @@ impl Handler {
             methods: Mutex::new(HashMap::new()),
             on_ready: Mutex::new(HashMap::new()),
             on_signal: Mutex::new(HashMap::new()),
-            checkpoint: Mutex::new(None),
+            checkpoints: Checkpoints::new(),
+            deadline: Mutex::new(Deadline::new()),
             computing: AtomicU64::new(0),
             in_callback: AtomicBool::new(false),
             awaiting_callbacks: Arc::new(AtomicUsize::new(0)),
@@ -85,6 +92,8 @@ impl Handler {
             maps: Maps::new(),
             control: Control::new(),
             born: Instant::now(),
+            pulse: Pulse::new(),
+            notifier: OnceLock::new(),
             last_error: Mutex::new(String::new()),
         });
         Service::start(&handler)?;
@@ -99,8 +108,12 @@ impl Handler {
         }
         self.claim_end()?;
         self.row.withdraw();
+        // After the handle has gone, so that no signal is caught anew.
+        let _ = catch::release(self.handle(), 0);
         self.join_computation();
         self.maps.close();
+        // A save that is on its way comes through, and its event is delivered.
+        self.checkpoints.close();
         self.inbox.close();
         self.deliver(|place| matches!(place, Place::Computation(_)));
         self.service.stop();
@@ -111,8 +124,7 @@ impl Handler {
         }
         // Callbacks may hold user data whose destroy functions call back: they go with no lock held.
         let tables = [&self.methods, &self.on_ready, &self.on_signal].map(|table| std::mem::take(&mut *table.lock()));
-        let checkpoint = self.checkpoint.lock().take();
-        drop((tables, checkpoint));
+        drop(tables);
         Ok(())
     }
 
@@ -418,6 +430,18 @@ impl Handler {
             JobState::Running
         }
     }
+
+    /// How long there was no ready point, as far as it is known; see [`Pulse`].
+    pub(crate) fn idle(&self) -> Result<Duration> {
+        let control = self.attention().control();
+        if !is_running(control) {
+            return Err(Error::new(Status::NotRunning, "no computation is attached or started"));
+        }
+        if self.pulse.want() {
+            self.service.ring();
+        }
+        Ok(if is_halted(control) { Duration::ZERO } else { self.pulse.age() })
+    }
 }
 
 /// See [`Handler::enter_callback`].
@@ -433,11 +457,6 @@ impl Drop for CallbackMark {
 
 /// What the user registers. What was there before is dropped, with its user data, when no lock is held.
 impl Handler {
-    pub(crate) fn set_checkpoint(&self, call: CheckpointFn) {
-        let before = self.checkpoint.lock().replace(call);
-        drop(before);
-    }
-
     pub(crate) fn set_method(&self, name: &str, call: MessageFn) {
         let before = self.methods.lock().insert(name.to_owned(), call);
         drop(before);

@@ -14,14 +14,14 @@ use super::attention::{is_running, ABORT, PAUSE, STOP};
 use super::crew::{Crew, Help};
 use super::desk::{Desk, Leave, Source};
 use super::handler::Handler;
+use super::inside::{Inside, Wait};
 use super::seat::{self, Seat};
-use super::status::Status;
+use super::status::{Result, Status};
 use super::stream::{Block, Pulled, Stream};
 use super::sync::{Apart, Arc, AtomicU64, Ordering};
 use super::table;
 use super::turn::Turn;
 use crate::sys::FloatEnv;
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::Weak;
 use std::time::{Duration, Instant};
@@ -91,20 +91,6 @@ struct Pace {
     called: AtomicUsize,
 }
 
-thread_local! {
-    /// The imaps whose functions the calling thread is inside of.
-    static INSIDE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The calling thread is inside the functions of an imap until it is dropped.
-pub(super) struct Inside;
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        let _ = INSIDE.try_with(|inside| inside.borrow_mut().pop());
-    }
-}
-
 impl<S: Stream> Imap<S> {
     pub(crate) fn new(handler: &Handler, policy: Policy, stream: S) -> Arc<Imap<S>> {
         let pace = Pace {
@@ -172,7 +158,7 @@ impl<S: Stream> Imap<S> {
     /// What is pending may be no business of an item's.
     #[cold]
     fn may_go_on_though_pending(&self, crew: Option<&Arc<Crew>>) -> bool {
-        if crew.is_some_and(|crew| crew.wants_workers()) {
+        if crate::sys::forked() || crew.is_some_and(|crew| crew.wants_workers()) {
             return false;
         }
         let Some(attention) = table::find_attention(self.job) else { return false };
@@ -181,13 +167,16 @@ impl<S: Stream> Imap<S> {
     }
 
     pub(super) fn inside(&self) -> Inside {
-        INSIDE.with(|inside| inside.borrow_mut().push(std::ptr::from_ref(self).addr()));
-        Inside
+        Inside::of(self.id())
     }
 
-    /// Whether the calling thread is inside a function of this imap.
-    pub(crate) fn is_inside(&self) -> bool {
-        INSIDE.try_with(|inside| inside.borrow().contains(&std::ptr::from_ref(self).addr())).unwrap_or(false)
+    fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// To be held by whoever calls [`Imap::close`]: refused when it would wait for itself.
+    pub(crate) fn before_close(&self) -> Result<Wait> {
+        Wait::new(self.id())
     }
 
     // Fetching.
@@ -267,7 +256,11 @@ impl<S: Stream> Imap<S> {
     }
 
     /// A block with room for so many items.
-    fn block(&self, used: Option<Box<Block<S::Room>>>, count: usize) -> Result<Box<Block<S::Room>>, Status> {
+    fn block(
+        &self,
+        used: Option<Box<Block<S::Room>>>,
+        count: usize,
+    ) -> std::result::Result<Box<Block<S::Room>>, Status> {
         let mut block = match used {
             Some(mut block) => {
                 if !self.stream.fits(&block.room, count) {
@@ -417,6 +410,9 @@ impl<S: Stream> Imap<S> {
         self.desk.close();
         self.desk.wait_until_left(is_taker);
         drop(self.desk.clear());
+        if is_taker {
+            self.stream.release();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs: how one begins, how it ends, and what is kept of it.
 
 use super::attention::{has_ended, Signal};
+use super::catch;
 use super::client::Place;
 use super::estimate::Estimate;
 use super::event::{Bytes, JobState, Kind, Level};
@@ -149,10 +150,13 @@ impl Handler {
     fn begin(self: &Arc<Self>) {
         self.run.lock().began = Some(Instant::now());
         *self.estimate.lock() = Estimate::default();
+        self.checkpoints.restart();
+        self.deadline.lock().restart();
         self.hub.forget_best();
         self.clear_progress();
         self.computing.store(crate::sys::thread_number(), Ordering::Relaxed);
         put_computing_back(self.clone());
+        self.pulse.take_mark();
         self.attention().begin();
         self.timers.start(Delta::Progress);
         self.timers.start(Delta::Checkpoint);
@@ -178,8 +182,9 @@ impl Handler {
 
     /// Runs a service on a thread of its own.
     pub(crate) fn start(self: &Arc<Self>, service: Box<dyn FnOnce() -> i32 + Send>, resume: bool) -> Result<()> {
-        if resume && self.checkpoint.lock().is_none() {
-            return Err(Error::argument("resume: there is no checkpoint callback to restore with"));
+        if resume && self.checkpoints.callback().is_none() && self.checkpoints.saver().is_none() {
+            let text = "resume: there is neither a checkpoint directory nor a checkpoint callback to restore with";
+            return Err(Error::argument(text));
         }
         let last_outcome = self.claim_run()?;
         // The run is on from here, for everybody: a signal that comes before the thread does must count.
@@ -236,6 +241,8 @@ impl Handler {
 
     /// Ends the run: 0 is complete, a stop reason is that, anything else has failed.
     fn finish(&self, code: i32) {
+        // What is saved is told before the end is.
+        self.checkpoints.settle();
         let outcome = {
             let mut run = self.run.lock();
             let status = match (Status::from_number(code), &run.failure) {
@@ -266,6 +273,7 @@ impl Handler {
         drop(unsaved);
         self.inbox.close();
         self.attention().end();
+        catch::forget_times(self.handle());
         let kind = match outcome.status {
             Status::Ok => Kind::Complete,
             Status::Failed => Kind::Error,

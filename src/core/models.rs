@@ -4,7 +4,7 @@
 //! A thread that waits for ever is found by both: "deadlock". `tests/weaken.py` takes an ordering or the order of two
 //! steps away from the code, one at a time, and shows that a model fails for each.
 
-use super::attention::{Attention, Signal, ABORT, CHECKPOINT, HALTED, LEVELS, MAIL};
+use super::attention::{Attention, Signal, ABORT, CHECKPOINT, HALTED, LEVELS, MAIL, PAUSE};
 use super::bell::Bell;
 use super::client::{Client, Next, Place};
 use super::desk::{Desk, Found, Leave, Source};
@@ -15,6 +15,7 @@ use super::mailbox::{Mailbox, Rest};
 use super::message::Message;
 use super::point::{self, Computation};
 use super::reply::{pair, Answerer, Awaiter, Claim};
+use super::stance::Stance;
 use super::status::Status;
 use super::stream::Block;
 use super::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Futex, Mutex, Ordering};
@@ -676,6 +677,116 @@ fn the_requests_of_a_thread_keep_their_order() {
             let own: Vec<_> = order.iter().filter(|entry| entry.0 == thread).map(|entry| entry.1).collect();
             assert_eq!(own, [0, 1]);
         }
+    });
+}
+
+// ---- maps that stand still ---------------------------------------------------------------------------
+
+/// A job with workers, and memory of the user's that is whole only between items.
+struct Mapped {
+    job: Arc<Job>,
+    stance: Stance,
+    memory: [AtomicU32; 2],
+}
+
+impl Mapped {
+    fn new() -> Arc<Mapped> {
+        let memory = [AtomicU32::new(0), AtomicU32::new(0)];
+        Arc::new(Mapped { job: Job::running(), stance: Stance::new(), memory })
+    }
+
+    /// Whoever does this must be alone with the memory.
+    fn write(&self) {
+        let [first, second] = &self.memory;
+        let before = first.load(Ordering::Relaxed);
+        assert_eq!(second.load(Ordering::Relaxed), before);
+        first.store(before + 1, Ordering::Relaxed);
+        second.store(before + 1, Ordering::Relaxed);
+    }
+
+    fn is_asked_to_stand(&self, control: u32) -> bool {
+        control & PAUSE != 0 || self.stance.is_held()
+    }
+
+    /// A worker, that does some items.
+    fn work(&self, items: u32) {
+        let attention = self.job.attention();
+        self.stance.start_moving();
+        for _ in 0..items {
+            self.stance.stand(&attention, true, |control| self.is_asked_to_stand(control));
+            self.write();
+        }
+        self.stance.stop_moving(&attention);
+    }
+}
+
+/// What is served sees what the items wrote, the items see what was served, and never do both write.
+#[test]
+fn who_holds_is_alone_with_the_memory() {
+    explore(|| {
+        let map = Mapped::new();
+        let other = map.clone();
+        let worker = thread::spawn(move || other.work(2));
+        for _ in 0..2 {
+            let _held = map.stance.hold(map.job.attention());
+            map.write();
+        }
+        worker.join().unwrap();
+        assert_eq!(map.memory[0].load(Ordering::Relaxed), 4);
+    });
+}
+
+/// Several workers: whoever stops last wakes the one who waits for all.
+#[test]
+fn who_holds_waits_for_all() {
+    explore(|| {
+        let map = Mapped::new();
+        let workers = spawn_many(|_| {
+            let map = map.clone();
+            Box::new(move || {
+                map.stance.start_moving();
+                map.stance.stop_moving(&map.job.attention());
+            })
+        });
+        drop(map.stance.hold(map.job.attention()));
+        join(workers);
+    });
+}
+
+impl Computation for &Mapped {
+    fn serve(&mut self, _edges: u32, _room: &mut usize) {}
+
+    fn verdict(&mut self, _control: u32) -> Status {
+        Status::Ok
+    }
+
+    fn can_halt(&self) -> bool {
+        true
+    }
+
+    fn others_stand_still(&self) -> bool {
+        self.stance.is_still()
+    }
+
+    fn halted(&mut self) {
+        self.write();
+        assert!(self.job.signal(Signal::Resume));
+    }
+
+    fn goes_on(&mut self) {}
+}
+
+/// While a job says that it is paused, it has no item in hand.
+#[test]
+fn a_halted_map_has_no_item_in_hand() {
+    explore(|| {
+        let map = Mapped::new();
+        let other = map.clone();
+        let worker = thread::spawn(move || other.work(2));
+        assert!(map.job.signal(Signal::Pause));
+        point::pass(&map.job.attention(), &mut &*map);
+        worker.join().unwrap();
+        assert_eq!(map.memory[0].load(Ordering::Relaxed), 3);
     });
 }
 

@@ -39,7 +39,7 @@ impl Pace {
     /// How many items to take when so many are left.
     pub(crate) fn chunk(&self, left: u32) -> u32 {
         if let Some(fixed) = self.fixed {
-            return fixed;
+            return fixed.min(left);
         }
         if self.last == 0 {
             return 1;
@@ -92,12 +92,12 @@ impl Pace {
     /// How many items may be done without a look for what others want.
     pub(crate) fn unlooked(&self, one_by_one: bool) -> u64 {
         let items = (LOOK_NANOSECONDS / self.cost) as u64;
-        if self.last == 0 {
-            1
-        } else if one_by_one {
-            items.clamp(1, MOST_UNLOOKED)
-        } else {
-            items.max(1)
+        match self.fixed {
+            // A stretch as long as was asked for.
+            Some(fixed) if !one_by_one => u64::from(fixed),
+            _ if self.last == 0 => 1,
+            _ if one_by_one => items.clamp(1, MOST_UNLOOKED),
+            _ => items.max(1),
         }
     }
 }
@@ -125,5 +125,6 @@ mod tests {
         assert_eq!(pace(10, 1000.0).chunk(1), 1);
         assert_eq!(pace(4096, 2.0).chunk(300), 300);
         assert_eq!(Pace { fixed: Some(7), ..pace(1, 1.0) }.chunk(100), 7);
+        assert_eq!(Pace { fixed: Some(7), ..pace(1, 1.0) }.chunk(5), 5);
     }
 }

@@ -3,6 +3,7 @@
 use super::attention::{
     ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
 };
+use super::catch;
 use super::client::Place;
 use super::event::{Kind, Level};
 use super::handler::Handler;
@@ -10,8 +11,6 @@ use super::lifecycle::Stop;
 use super::message::Message;
 use super::point::{self, Computation};
 use super::status::{Error, Result, Status};
-use super::sync::coarse_time;
-use super::timer::Delta;
 use std::time::Instant;
 
 /// What a handler does at one ready point.
@@ -23,7 +22,9 @@ struct Visit<'a> {
 impl Computation for Visit<'_> {
     fn serve(&mut self, edges: u32, room: &mut usize) {
         let handler = self.handler;
+        handler.pulse.take_mark();
         if edges & PROGRESS != 0 {
+            handler.deadline.lock().reach();
             handler.show_progress();
         }
         if edges & MAIL != 0 {
@@ -34,13 +35,13 @@ impl Computation for Visit<'_> {
         if edges & CHECKPOINT != 0 {
             handler.save_as_asked();
         } else if edges & CHECKPOINT_TIME != 0 {
-            handler.save();
+            handler.save_in_time();
         }
         if edges & DELIVER != 0 {
             handler.calling(|| handler.deliver(|place| matches!(place, Place::Computation(_))));
         }
-        if self.halted.is_some() && handler.attention().control() & PAUSE != 0 {
-            // It is halted already, and stays so.
+        if self.halted.is_some() && handler.attention().control() & PAUSE != 0 && handler.workers_stand_still() {
+            // It is halted already, and stays so; a worker that was let go in between stands again.
             handler.answer_turn();
         }
     }
@@ -82,12 +83,15 @@ impl Handler {
     /// Does what is asked for. Computation thread, outside callbacks and between the items of a map.
     pub(super) fn attend(&self) -> Status {
         let attention = self.attention();
+        for signal in catch::untold(self.handle()) {
+            self.log(Level::Info, signal);
+        }
         let every = attention.control() & (EVERY_PROGRESS | EVERY_CHECKPOINT);
         if every & EVERY_PROGRESS != 0 {
             self.show_progress();
         }
-        if every & EVERY_CHECKPOINT != 0 {
-            self.save();
+        if every & EVERY_CHECKPOINT != 0 && self.wait_with_saving().is_zero() {
+            self.save_in_time();
         }
         let verdict = point::pass(&attention, &mut Visit { handler: self, halted: None });
         self.answer_turn();
@@ -119,16 +123,14 @@ impl Handler {
         if control & STOP == 0 {
             return Status::Ok;
         }
-        let (stop, polls) = {
-            let run = self.run.lock();
-            (run.stop, run.polls)
-        };
+        let stop = self.run.lock().stop;
         match stop {
             Stop::Done { .. } => Status::Stopped,
+            // It is not said to be over before all is on the medium.
+            Stop::Saving if self.land_for_stop() => self.verdict(self.attention().control()),
             Stop::Saving => Status::Ok,
             Stop::NotAsked => {
-                let saves_itself = self.checkpoint.lock().is_none();
-                if saves_itself && !polls {
+                if !self.can_save() {
                     self.run.lock().stop = Stop::Done { saved: false };
                     return Status::Stopped;
                 }
@@ -167,99 +169,15 @@ impl Handler {
 
     // Checkpoints.
 
-    /// Saves because somebody asked for it: also while paused.
-    fn save_as_asked(&self) {
-        self.run.lock().save_asked = true;
-        self.save();
-    }
-
-    /// Saves by the callback, or tells the loop that it is time to.
-    fn save(&self) {
-        let callback = self.checkpoint.lock().clone();
-        match callback {
-            None => self.run.lock().checkpoint_due = true,
-            Some(_) if self.maps.puts_off_saving() => {}
-            Some(save) => {
-                let code = self.standing_still(|| self.calling(|| save(false)));
-                self.saved(code == 0, || format!("the checkpoint callback returned {code}: nothing was saved"));
-            }
-        }
-    }
-
-    /// A save is done, well or not: says so to all who wait for it.
-    fn saved(&self, well: bool, complaint: impl FnOnce() -> String) {
-        self.timers.start(Delta::Checkpoint);
-        let waiting = {
-            let mut run = self.run.lock();
-            run.checkpoint_due = false;
-            run.save_asked = false;
-            run.last_save = Some((coarse_time(), well));
-            if run.stop == Stop::Saving {
-                run.stop = Stop::Done { saved: well };
-            }
-            std::mem::take(&mut run.await_save)
-        };
-        let text = if well { String::new() } else { complaint() };
-        if !well {
-            self.note_error(&text);
-            self.log(Level::Error, text.clone());
-        }
-        for answerer in waiting {
-            answerer.answer(if well { Ok(Message::default()) } else { Err(Error::new(Status::Failed, text.clone())) });
-        }
-        self.emit(Kind::Checkpoint, |event| {
-            event.status = if well { Status::Ok } else { Status::Failed };
-            event.text = text;
-        });
-    }
-
     /// Serves a checkpoint request.
     pub(super) fn save_for(&self, answerer: super::reply::Answerer) {
-        {
-            let mut run = self.run.lock();
-            if !run.polls && self.checkpoint.lock().is_none() {
-                drop(run);
-                let text = "the job has no checkpoint callback and does not ask park_checkpoint_due";
-                return answerer.answer(Err(Error::new(Status::Refused, text)));
-            }
-            run.await_save.push(answerer);
+        if !self.can_save() {
+            let text =
+                "the job has no way to save: neither a protected array with a directory nor a checkpoint callback, \
+                        and it does not ask park_checkpoint_due";
+            return answerer.answer(Err(Error::new(Status::Refused, text)));
         }
+        self.run.lock().await_save.push(answerer);
         self.save_as_asked();
-    }
-
-    /// The poll form: whether the loop is to save now.
-    pub(crate) fn checkpoint_due(&self) -> Result<bool> {
-        self.check_computing()?;
-        let mut run = self.run.lock();
-        run.polls = true;
-        Ok(run.checkpoint_due)
-    }
-
-    /// The poll form: the loop has saved, or could not.
-    pub(crate) fn checkpoint_done(&self, well: bool) -> Result<()> {
-        self.check_computing()?;
-        {
-            let mut run = self.run.lock();
-            // A loop that was told to end, and saves after it, has saved for the stop all the same.
-            if well && run.told == Some(Status::Stopped) {
-                run.stop = Stop::Done { saved: true };
-            }
-        }
-        self.saved(well, || "the loop could not save its checkpoint".to_owned());
-        Ok(())
-    }
-
-    /// Restores by the callback.
-    pub(crate) fn restore(&self) -> Result<Status> {
-        self.check_computing_outside_callbacks()?;
-        let callback = self.checkpoint.lock().clone();
-        let Some(restore) = callback else {
-            return Ok(Status::NoCheckpoint);
-        };
-        match self.calling(|| restore(true)) {
-            0 => Ok(Status::Ok),
-            code if code == Status::NoCheckpoint as i32 => Ok(Status::NoCheckpoint),
-            code => Err(Error::new(Status::Failed, format!("the checkpoint callback returned {code} on restore"))),
-        }
     }
 }

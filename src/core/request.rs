@@ -166,7 +166,7 @@ impl Handler {
     }
 
     /// All of the values, or none.
-    fn set(&self, message: &Message) -> Answer {
+    pub(super) fn set(&self, message: &Message) -> Answer {
         let (accepted, checks) = self.variables.accept(message)?;
         for check in checks {
             self.call(check, &accepted)?;

@@ -1,7 +1,7 @@
 //! The service thread: takes messages, keeps time, serves clients. It never touches the user's memory, and runs
 //! user code only where the user asked for it.
 
-use super::attention::{is_halted, is_running, CHECKPOINT_TIME, PROGRESS};
+use super::attention::{is_halted, is_running, CHECKPOINT_TIME, LOOK, PROGRESS};
 use super::client::Place;
 use super::handler::Handler;
 use super::inbox::Request;
@@ -10,10 +10,13 @@ use super::status::{Error, Result, Status};
 use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 use super::timer::Delta;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Callbacks of the user's may run on it.
 const STACK_BYTES: usize = 8 << 20;
+
+/// However long a checkpoint has to wait, it is looked at again after this.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What the service thread is asked to do.
 pub(crate) enum Task {
@@ -141,6 +144,7 @@ impl Handler {
                 self.timers.due(Delta::Improved).into_iter().for_each(&mut look_again);
             }
         }
+        self.keep_deadline().into_iter().for_each(&mut look_again);
         let control = self.attention().control();
         if is_running(control) {
             for (delta, bit) in [(Delta::Progress, PROGRESS), (Delta::Checkpoint, CHECKPOINT_TIME)] {
@@ -148,12 +152,20 @@ impl Handler {
                 if self.timers.seconds(delta) == 0.0 {
                     continue;
                 }
-                match self.timers.due(delta) {
+                match self.timers.due(delta).map(|due| self.not_before(delta, due)) {
                     Some(due) if due <= now => {
                         self.timers.start(delta);
                         // While it is halted there is nothing new to save.
-                        let news = if bit == PROGRESS { self.progress_has_changed() } else { !is_halted(control) };
+                        let news = if bit == PROGRESS {
+                            // With a deadline, how long an iteration takes is news.
+                            self.progress_has_changed() || self.deadline.lock().is_set()
+                        } else {
+                            !is_halted(control)
+                        };
                         if news {
+                            if bit == PROGRESS && !is_halted(control) {
+                                self.deadline.lock().raise();
+                            }
                             self.attention().raise(bit);
                         }
                         self.timers.due(delta).into_iter().for_each(&mut look_again);
@@ -163,6 +175,41 @@ impl Handler {
                 }
             }
         }
+        self.feel_the_pulse(control).into_iter().for_each(&mut look_again);
         next
+    }
+
+    /// Leaves a mark for the loop while somebody wants to know whether it still comes by, and tells the service manager
+    /// that it does; returns when to look again.
+    fn feel_the_pulse(&self, control: u32) -> Option<Instant> {
+        let manager = self.notifier.get().filter(|manager| manager.period.is_some());
+        // Whoever is not in a run, or halted in it, misses no ready point.
+        let computes = is_running(control) && !is_halted(control);
+        if manager.is_none() && !(self.pulse.is_wanted() && computes) {
+            return None;
+        }
+        let (due, next) = self.pulse.is_due();
+        if due {
+            if let Some(manager) = manager.filter(|_| !computes || !self.pulse.is_marked()) {
+                manager.sign_of_life();
+            }
+            if computes && self.pulse.leave_mark() {
+                self.attention().raise(LOOK);
+            }
+        }
+        Some(next)
+    }
+
+    /// A checkpoint that is due may have to wait for its share of the time.
+    fn not_before(&self, delta: Delta, due: Instant) -> Instant {
+        if delta != Delta::Checkpoint {
+            return due;
+        }
+        let wait = self.wait_with_saving();
+        if wait.is_zero() {
+            return due;
+        }
+        // Further away than the clock can tell: looked at again some time.
+        due.max(Instant::now() + wait.min(LONGEST_WAIT))
     }
 }

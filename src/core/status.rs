@@ -34,10 +34,11 @@ pub(crate) enum Status {
     Exists = -19,
     WrongType = -20,
     Differs = -21,
+    Mismatch = -22,
 }
 
 impl Status {
-    pub(crate) const ALL: [Status; 28] = [
+    pub(crate) const ALL: [Status; 29] = [
         Status::Ok,
         Status::Aborted,
         Status::Stopped,
@@ -66,6 +67,7 @@ impl Status {
         Status::Exists,
         Status::WrongType,
         Status::Differs,
+        Status::Mismatch,
     ];
 
     /// The status with this number, if there is one.
@@ -104,6 +106,7 @@ impl Status {
             Status::Exists => c"the name is in use",
             Status::WrongType => c"the value has another type",
             Status::Differs => c"items came out differently in parallel",
+            Status::Mismatch => c"the checkpoint does not fit what is protected",
         }
     }
 }

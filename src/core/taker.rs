@@ -3,7 +3,8 @@
 use super::attention::asked_in;
 use super::desk::{Found, Source};
 use super::handler::{CallbackMark, Handler};
-use super::imap::{Fetched, Imap, Inside};
+use super::imap::{Fetched, Imap};
+use super::inside::Inside;
 use super::seat::{self, Seat, Taken};
 use super::status::{Error, Result, Status};
 use super::stream::{Block, Stream};
@@ -133,6 +134,9 @@ impl<S: Stream> Taker<S> {
     fn find(&mut self, deadline: Option<Instant>) -> Result<Next> {
         let mut has_spun = false;
         loop {
+            if crate::sys::forked() {
+                return Err(Error::new(Status::Forked, "an item made this process by fork: it has no workers"));
+            }
             match self.look()? {
                 Status::Ok => {}
                 status => return Ok(Next::Ended(status)),

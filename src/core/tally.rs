@@ -16,6 +16,12 @@ pub(crate) trait Body: Send + Sync {
     /// Whether the user's function is called for each item, and not for a stretch of `look.every` at most.
     fn is_one_by_one(&self) -> bool;
 
+    /// What it shares with bodies of other kinds.
+    fn frame(&self) -> &dyn Frame;
+}
+
+/// What is around the items of a map, whatever they are.
+pub(crate) trait Frame {
     /// Tells loops apart, for what their items cost: the addresses of the function and of its data.
     fn identity(&self) -> (usize, usize);
 
@@ -157,16 +163,19 @@ impl Tally {
             if reached.at != at {
                 (at, tries) = (reached.at, 0);
             }
-            if tries < self.policy.retries && !self.has_ended() {
+            // In a child made by fork nothing is noted: a lock may have been held.
+            if crate::sys::forked() || self.is_broken_off(reached.code) {
+                return at;
+            }
+            // An item has as many tries as it takes, but not when the run is to end.
+            if tries < self.policy.retries && !self.has_ended() && self.attention.control() & ABORT == 0 {
                 tries += 1;
                 continue;
             }
-            if self.is_broken_off(reached.code) {
-                return at;
-            }
             self.note_failure(at, reached.failed, reached.code);
             (at, tries) = (at + reached.failed, 0);
-            if at >= end || self.has_ended() {
+            // The body looks after items that are done only.
+            if at >= end || self.has_ended() || look.is_wanted() {
                 return at;
             }
         }

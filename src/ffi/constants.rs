@@ -2,7 +2,7 @@
 #![allow(missing_docs)] // The comments are the header's.
 #![allow(dead_code)] // Most constants are read by C alone.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 /* The version of this header, and of the library that it came with. */
 pub const PARK_VERSION_MAJOR: c_int = 0;
@@ -69,6 +69,8 @@ pub const PARK_WRONG_TYPE: c_int = -20;
 
 /// Status: in parallel, items came out differently than one after the other.
 pub const PARK_DIFFERS: c_int = -21;
+/// Status: the checkpoint does not fit what is protected; park_last_error names everything that differs.
+pub const PARK_MISMATCH: c_int = -22;
 
 /// Signal or request: halt at the next ready point.
 pub const PARK_PAUSE: c_int = 1;
@@ -88,6 +90,13 @@ pub const PARK_GET: c_int = 7;
 pub const PARK_INVOKE: c_int = 8;
 /// Request: a message of the user's own, by its name.
 pub const PARK_MESSAGE: c_int = 9;
+
+/// Action of park_catch: the signal asks for nothing any more.
+pub const PARK_CATCH_NONE: c_int = 0;
+/// Action of park_catch: stop, then abort, then what the signal does without park. Made for Ctrl-C.
+pub const PARK_CATCH_INTERACTIVE: c_int = 100;
+/// Action of park_catch: stop, then abort. Made for the signal by which a batch system says that the time is up.
+pub const PARK_CATCH_SLURM: c_int = 101;
 
 /// State: nothing has run yet.
 pub const PARK_STATE_IDLE: c_int = 0;
@@ -116,6 +125,26 @@ pub const PARK_TEXT: c_int = 4;
 pub const PARK_F64S: c_int = 5;
 /// Type of a value: an array of integers.
 pub const PARK_I64S: c_int = 6;
+/// Type of an array's elements: float.
+pub const PARK_F32: c_int = 7;
+/// Type of an array's elements: int8_t.
+pub const PARK_I8: c_int = 8;
+/// Type of an array's elements: int16_t.
+pub const PARK_I16: c_int = 9;
+/// Type of an array's elements: int32_t.
+pub const PARK_I32: c_int = 10;
+/// Type of an array's elements: uint8_t, or any byte.
+pub const PARK_U8: c_int = 11;
+/// Type of an array's elements: uint16_t.
+pub const PARK_U16: c_int = 12;
+/// Type of an array's elements: uint32_t.
+pub const PARK_U32: c_int = 13;
+/// Type of an array's elements: uint64_t.
+pub const PARK_U64: c_int = 14;
+/// Type of an array's elements: a complex number, two floats.
+pub const PARK_C64: c_int = 15;
+/// Type of an array's elements: a complex number, two doubles.
+pub const PARK_C128: c_int = 16;
 
 /// Event: a computation began.
 pub const PARK_EVENT_START: c_int = 1;
@@ -165,6 +194,11 @@ pub const PARK_CHECKPOINT_DELTA: c_int = 2;
 /// Delta: the least time between improved events. 0 by default: each is sent at once.
 pub const PARK_IMPROVED_DELTA: c_int = 3;
 
+/// Mode of checkpoints: the memory is copied, and the loop goes on.
+pub const PARK_CHECKPOINT_COPY: c_int = 1;
+/// Mode of checkpoints: nothing is copied, and the loop waits until all is on the medium.
+pub const PARK_CHECKPOINT_IN_PLACE: c_int = 2;
+
 /// Operation of a checkpoint callback: save.
 pub const PARK_SAVE: c_int = 1;
 /// Operation of a checkpoint callback: restore.
@@ -172,7 +206,8 @@ pub const PARK_RESTORE: c_int = 2;
 
 /// Option of maps: how many threads take part, the caller included. 0, the default: all.
 pub const PARK_OPTION_WORKERS: c_int = 1;
-/// Option of maps: how many items a thread takes at a time. 0, the default: as many as take some microseconds.
+/// Option of maps: how many items a thread takes at a time; stretches of park_for are as long. 0, the default: as many
+/// as take some microseconds.
 pub const PARK_OPTION_CHUNK: c_int = 2;
 /// Option of maps: 1 goes on after an item that failed; 0, the default, ends the map.
 pub const PARK_OPTION_GO_ON: c_int = 3;
@@ -183,7 +218,7 @@ pub const PARK_OPTION_PROGRESS: c_int = 5;
 /// Option of maps: 1 is the checking mode, as with PARK_MAP_CHECK=1 in the environment. 0 is the default.
 pub const PARK_OPTION_CHECK: c_int = 6;
 /// Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its
-/// processor meanwhile. 50 is the default.
+/// processor meanwhile. 50 is the default. What the job's last map says counts.
 pub const PARK_OPTION_SPIN: c_int = 7;
 /// Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved
 /// in the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.
@@ -263,11 +298,34 @@ pub type park_progress_fn = Option<
     ) -> c_int,
 >;
 
+/// Called on the computation thread with a line of the log: its level, one of PARK_LOG_..., and its text, which lives
+/// until the callback returns. Nonzero asks the job to stop.
+pub type park_log_fn = Option<
+    unsafe extern "C-unwind" fn(job: *mut park_handler, level: c_int, text: *const c_char, user: *mut c_void) -> c_int,
+>;
+
 /// Saves (PARK_SAVE) or restores (PARK_RESTORE) what the job needs to go on later. Called on the computation thread,
 /// inside park_ready or park_restore or before the service of park_start. To return: PARK_OK, PARK_NO_CHECKPOINT
 /// when there is nothing to restore, anything else when it failed.
 pub type park_checkpoint_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, operation: c_int, user: *mut c_void) -> c_int>;
+
+/// What a park_save_fn puts its bytes into. It lives until that function returns.
+pub struct park_sink {
+    _private: [u8; 0],
+}
+
+/// Saves what park_protect_custom protects: hands over its bytes by park_sink_put. Called on the computation thread, inside
+/// park_ready, park_checkpoint_now or park_checkpoint_done. 0: saved. Anything else: it failed, and nothing is saved.
+pub type park_save_fn =
+    Option<unsafe extern "C-unwind" fn(job: *mut park_handler, sink: *mut park_sink, user: *mut c_void) -> c_int>;
+
+/// Takes back the bytes that park_save_fn has saved; they live until it returns. Called on the computation thread, inside
+/// park_restore or before the service of park_start, before any array is written. 0: they are fine. Anything else: they are
+/// not, and nothing is restored: so it should look at all of them before it changes anything.
+pub type park_load_fn = Option<
+    unsafe extern "C-unwind" fn(job: *mut park_handler, bytes: *const c_void, length: i64, user: *mut c_void) -> c_int,
+>;
 
 /// Serves a request, on the thread that the registering function names. Both messages live until the callback
 /// returns; what is put into `reply` goes to the sender. 0 says done; anything else says refused, and the text

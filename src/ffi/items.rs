@@ -2,7 +2,7 @@
 
 use super::callback::User;
 use super::constants::*;
-use crate::core::tally::{Body, Look, Reached};
+use crate::core::tally::{Body, Frame, Look, Reached};
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(super) struct Hooks {
 #[derive(Clone)]
 pub(super) struct Common {
     pub(super) job: *mut park_handler,
+    /// The address of the user's function.
+    pub(super) function: usize,
     pub(super) user: *mut c_void,
     pub(super) hooks: Option<Arc<Hooks>>,
     /// Where the items' statuses go; NULL: nowhere.
@@ -43,7 +45,11 @@ impl Hooks {
     }
 }
 
-impl Common {
+impl Frame for Common {
+    fn identity(&self) -> (usize, usize) {
+        (self.function, self.user as usize)
+    }
+
     fn enter(&self, index: u32) -> usize {
         self.hooks.as_ref().map_or(0, |hooks| hooks.begin(self.job, index))
     }
@@ -53,7 +59,9 @@ impl Common {
             hooks.end(self.job, index, local);
         }
     }
+}
 
+impl Common {
     fn note(&self, begin: u64, end: u64, code: c_int) {
         if self.statuses.is_null() {
             return;
@@ -141,16 +149,8 @@ impl Body for Map {
         true
     }
 
-    fn identity(&self) -> (usize, usize) {
-        (self.call as usize, self.common.user as usize)
-    }
-
-    fn enter(&self, index: u32) -> usize {
-        self.common.enter(index)
-    }
-
-    fn leave(&self, index: u32, local: usize) {
-        self.common.leave(index, local);
+    fn frame(&self) -> &dyn Frame {
+        &self.common
     }
 }
 
@@ -191,15 +191,7 @@ impl Body for For {
         false
     }
 
-    fn identity(&self) -> (usize, usize) {
-        (self.call as usize, self.common.user as usize)
-    }
-
-    fn enter(&self, index: u32) -> usize {
-        self.common.enter(index)
-    }
-
-    fn leave(&self, index: u32, local: usize) {
-        self.common.leave(index, local);
+    fn frame(&self) -> &dyn Frame {
+        &self.common
     }
 }

@@ -101,7 +101,7 @@ def vocabulary(path=HEADER):
 
 # Calling these from another thread is an error that their text must tell of.
 COMPUTATION_THREAD = """park_detach park_set_result park_fail park_ready park_progress park_improved
-    park_restore park_checkpoint_due park_checkpoint_done park_map park_for""".split()
+    park_restore park_checkpoint_due park_checkpoint_done park_checkpoint_now park_checkpoint_path park_map park_for""".split()
 
 
 def documented(path=HEADER):
