@@ -11,7 +11,7 @@ pub(crate) use signals::{
 
 mod socket;
 
-pub(crate) use socket::{close_in_child, own_uid, peer_uid, thread_time, NotForChildren};
+pub(crate) use socket::{close_in_child, own_uid, peer_uid, set_backlog, thread_time, NotForChildren};
 
 use std::cell::Cell;
 use std::io;
