@@ -1,6 +1,10 @@
 //! The platform floor: everything that park asks of the operating system and that std does not offer.
 //! Porting park means writing this file again. Linux.
 
+mod socket;
+
+pub(crate) use socket::{close_in_child, own_uid, peer_uid, thread_time, NotForChildren};
+
 use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

@@ -56,6 +56,9 @@ struct call { const char *name; int64_t (*call)(void *handle); int destroys; };
 #define DATA &destroyed, count_destroy
 CALL(handler, name, park_name(h, buffer, sizeof buffer))
 CALL(handler, handler_free, park_handler_free(h))
+CALL(handler, listen, park_listen(h, NULL))
+CALL(handler, listen_path, park_listen_path(h, buffer, sizeof buffer))
+CALL(handler, unlisten, park_unlisten(h))
 CALL(handler, attach, park_attach(h))
 CALL(handler, detach, park_detach(h))
 CALL(handler, start, park_start(h, no_service, DATA, 0))
@@ -134,6 +137,7 @@ static const struct call handler_calls[] = {
     TABLE(variable_describe, 0), TABLE(variable_check, 1), TABLE(variable_count, 0), TABLE(variable_name, 0),
     TABLE(variable_info, 0), TABLE(on_event, 1), TABLE(off_event, 0), TABLE(on_improved, 1), TABLE(on_progress, 1),
     TABLE(client_new, 0),
+    TABLE(listen, 0), TABLE(listen_path, 0), TABLE(unlisten, 0),
 };
 
 CALL(client, client_free, park_client_free(h))

@@ -4,6 +4,7 @@ use super::attention::{
     is_halted, is_running, Attention, Signal, ABORT, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, STOP,
 };
 use super::client::{Client, EventFn, Place};
+use super::control::Control;
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
 use super::hub::{Best, Hub, ToTell};
@@ -20,6 +21,7 @@ use super::value::Value;
 use super::variable::{MessageFn, Variables};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
 
 /// Saves (false) or restores (true) what the user wants saved; returns a status as the user gave it.
 pub(crate) type CheckpointFn = Arc<dyn Fn(bool) -> i32 + Send + Sync>;
@@ -52,6 +54,8 @@ pub(crate) struct Handler {
     pub(super) awaiting_callbacks: Arc<AtomicUsize>,
     stack_bytes: AtomicUsize,
     pub(super) maps: Maps,
+    pub(super) control: Control,
+    born: Instant,
     last_error: Mutex<String>,
 }
 
@@ -79,6 +83,8 @@ impl Handler {
             awaiting_callbacks: Arc::new(AtomicUsize::new(0)),
             stack_bytes: AtomicUsize::new(DEFAULT_STACK_BYTES),
             maps: Maps::new(),
+            control: Control::new(),
+            born: Instant::now(),
             last_error: Mutex::new(String::new()),
         });
         Service::start(&handler)?;
@@ -98,6 +104,8 @@ impl Handler {
         self.inbox.close();
         self.deliver(|place| matches!(place, Place::Computation(_)));
         self.service.stop();
+        // All is answered; now it is said.
+        self.close_control();
         for client in self.hub.close() {
             client.close();
         }
@@ -235,8 +243,8 @@ impl Handler {
         Event { progress: Progress { done, total, seconds_left: None }, job_state: self.state(), ..Event::new(kind) }
     }
 
-    pub(super) fn cut_off_event(&self) -> Event {
-        let text = "too many events waited for this callback: it gets no more".to_owned();
+    pub(crate) fn cut_off_event(&self) -> Event {
+        let text = "too many events waited: no more come".to_owned();
         Event { status: Status::CutOff, text, ..self.event(Kind::CutOff) }
     }
 
@@ -250,13 +258,20 @@ impl Handler {
 
     /// Adds a client. One that comes when something has happened already gets join first.
     pub(crate) fn subscribe(&self, mask: i32, place: Place) -> Result<Arc<Client>> {
-        let (client, to_tell) = self.hub.add(mask, place, || {
-            let mut join = self.event(Kind::Join);
-            join.progress.seconds_left = self.estimate.lock().seconds_left(join.progress.total);
-            join
-        })?;
+        let (client, to_tell) = self.hub.add(mask, place, || self.join_event())?;
         self.tell(to_tell);
         Ok(client)
+    }
+
+    /// Changes what a client wants; see [`Hub::rejoin`].
+    pub(crate) fn rejoin(&self, client: &Client, mask: i32) -> (u64, Option<Event>) {
+        self.hub.rejoin(client, mask, || self.join_event())
+    }
+
+    fn join_event(&self) -> Event {
+        let mut join = self.event(Kind::Join);
+        join.progress.seconds_left = self.estimate.lock().seconds_left(join.progress.total);
+        join
     }
 
     pub(crate) fn subscribe_callback(&self, mask: i32, on_service: bool, call: EventFn) -> Result<i64> {
@@ -346,6 +361,17 @@ impl Handler {
         self.hub.set_units(units);
     }
 
+    pub(crate) fn units(&self) -> Option<Arc<str>> {
+        self.hub.units()
+    }
+
+    /// How far the job is, and how much it does in a second.
+    pub(crate) fn foreseen(&self) -> (Progress, Option<f64>) {
+        let (done, total) = self.row.progress();
+        let estimate = self.estimate.lock();
+        (Progress { done, total, seconds_left: estimate.seconds_left(total) }, estimate.rate())
+    }
+
     // Deltas.
 
     pub(crate) fn delta(&self, delta: Delta) -> f64 {
@@ -417,6 +443,25 @@ impl Handler {
         drop(before);
     }
 
+    pub(crate) fn method_names(&self) -> Vec<String> {
+        sorted_names(&[&self.methods])
+    }
+
+    /// The messages that somebody handles.
+    pub(crate) fn signal_names(&self) -> Vec<String> {
+        sorted_names(&[&self.on_ready, &self.on_signal])
+    }
+
+    /// How long ago it was made.
+    pub(crate) fn up(&self) -> Duration {
+        self.born.elapsed()
+    }
+
+    /// When the run's last checkpoint was, in seconds since 1970, and whether it was saved.
+    pub(crate) fn last_checkpoint(&self) -> Option<(f64, bool)> {
+        self.run.lock().last_save
+    }
+
     pub(crate) fn set_on_ready(&self, name: &str, call: MessageFn) {
         let before = self.on_ready.lock().insert(name.to_owned(), call);
         drop(before);
@@ -426,4 +471,12 @@ impl Handler {
         let before = self.on_signal.lock().insert(name.to_owned(), call);
         drop(before);
     }
+}
+
+fn sorted_names(tables: &[&Mutex<HashMap<String, MessageFn>>]) -> Vec<String> {
+    let mut names: Vec<String> =
+        tables.iter().flat_map(|table| table.lock().keys().cloned().collect::<Vec<_>>()).collect();
+    names.sort();
+    names.dedup();
+    names
 }

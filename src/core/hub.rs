@@ -168,6 +168,15 @@ impl Hub {
         Ok((client, to_tell))
     }
 
+    /// Changes what a client wants. Returns the number of the last event before that and, when a run has begun already, a
+    /// join that says how things stand at this moment: it is numbered, and handed to nobody.
+    pub(crate) fn rejoin(&self, client: &Client, mask: i32, join: impl FnOnce() -> Event) -> (u64, Option<Event>) {
+        let mut state = self.lock_patiently();
+        client.set_mask(mask);
+        let join = state.begun.then(|| state.stamp(join()));
+        (state.sequence, join)
+    }
+
     /// Takes a client out. It is returned so that it is dropped with no lock held.
     pub(crate) fn remove(&self, id: i64) -> Option<Arc<Client>> {
         let mut state = self.lock_patiently();
@@ -246,6 +255,10 @@ impl Hub {
             state.best.take()
         };
         drop(before);
+    }
+
+    pub(crate) fn units(&self) -> Option<Arc<str>> {
+        self.lock_patiently().units.clone()
     }
 
     pub(crate) fn set_units(&self, units: &str) {

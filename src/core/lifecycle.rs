@@ -67,6 +67,8 @@ pub(crate) struct Run {
     pub(super) await_save: Vec<Answerer>,
     failure: Option<String>,
     result: Option<Bytes>,
+    /// The last checkpoint: when, in seconds since 1970, and whether it was saved.
+    pub(super) last_save: Option<(f64, bool)>,
     /// The progress of the last progress event.
     pub(super) shown: Option<(f64, f64)>,
 }

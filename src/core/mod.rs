@@ -25,6 +25,7 @@
 //! | `handler` | a job: all of the above |
 //! | `lifecycle`, `ready`, `request`, `map` | what a handler does: runs, ready points, requests, maps |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
+//! | `control` | the endpoint by which other programs watch and steer the job |
 //!
 //! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
 #![forbid(unsafe_code)]
@@ -92,3 +93,5 @@ pub(crate) mod map;
 pub(crate) mod imap;
 #[cfg(not(model))]
 pub(crate) mod taker;
+#[cfg(not(model))]
+pub(crate) mod control;

@@ -10,6 +10,7 @@ use super::lifecycle::Stop;
 use super::message::Message;
 use super::point::{self, Computation};
 use super::status::{Error, Result, Status};
+use super::sync::coarse_time;
 use super::timer::Delta;
 use std::time::Instant;
 
@@ -192,6 +193,7 @@ impl Handler {
             let mut run = self.run.lock();
             run.checkpoint_due = false;
             run.save_asked = false;
+            run.last_save = Some((coarse_time(), well));
             if run.stop == Stop::Saving {
                 run.stop = Stop::Done { saved: well };
             }

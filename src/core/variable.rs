@@ -153,6 +153,11 @@ impl Variables {
         self.0.lock().get(index).map(|variable| variable.name.clone())
     }
 
+    /// Shows them all. Not their values: those are the loop's.
+    pub(crate) fn each<T>(&self, show: impl FnOnce(&[Variable]) -> T) -> T {
+        show(&self.0.lock())
+    }
+
     pub(crate) fn describe(&self, name: &str, info: &mut Message) -> Result<()> {
         self.change(name, |variable| variable.describe(info))
     }

@@ -38,11 +38,13 @@ pub unsafe extern "C" fn park_handler_new(name: *const c_char) -> *mut park_hand
     with_none(|| {
         extern "C" fn in_child() {
             table::raise_all();
+            sys::close_in_child();
         }
         sys::watch_fork(in_child);
         // SAFETY: the text is the caller's promise.
         let name = unsafe { self::name(name, "name") }?;
         let handler = Handler::new(name)?;
+        handler.listen_if_asked();
         Ok(handler.handle() as usize as *mut park_handler)
     })
 }

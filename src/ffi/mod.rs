@@ -1,7 +1,7 @@
 //! What C sees: convert, call core, convert back. With [`crate::sys`] the only place with unsafe code.
 //!
 //! One file a section of the header, in the header's order: `constants`, `errors`, `lifecycle`, `looping`,
-//! `checkpoint`, `mapping`, `options`, `imap`, `signals`, `variables`, `events`, `messages`. Beside them `items` (what a map calls),
+//! `checkpoint`, `mapping`, `options`, `imap`, `signals`, `variables`, `events`, `messages`, `listening`. Beside them `items` (what a map calls),
 //! `program` (what an imap runs), `taking` (how its results are taken), `convert` (text, slices, times),
 //! `guard` (handles, panics, cancellation), `callback` (function, user data, destroy) and `registry` (the handles of
 //! clients, events and messages).
@@ -28,3 +28,4 @@ pub(crate) mod signals;
 pub(crate) mod variables;
 pub(crate) mod events;
 pub(crate) mod messages;
+pub(crate) mod listening;
