@@ -5,6 +5,8 @@ use super::attention::{
 };
 use super::client::{Client, EventFn, Place};
 use super::control::Control;
+use super::curve::Curve;
+
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
 use super::hub::{Best, Hub, ToTell};
@@ -314,6 +316,10 @@ impl Handler {
 
     pub(crate) fn best(&self) -> Option<Best> {
         self.hub.best()
+    }
+
+    pub(crate) fn curve(&self) -> Curve {
+        self.hub.curve()
     }
 
     // Progress.
