@@ -10,7 +10,7 @@
  *
  *   p pause    r resume    c checkpoint    s stop    a abort    get alpha    set alpha 0.1
  *
- * Ctrl-C stops, too. Run it again and it goes on where it was stopped. The exit code is park's: 0 done, 85 stopped with
+ * In another terminal: park watch heat. Ctrl-C stops, too. Run it again and it goes on where it was stopped. The exit code is park's: 0 done, 85 stopped with
  * a checkpoint (run me again), 86 aborted.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -194,6 +194,7 @@ int main(int argc, char **argv)
     park_expose_f64(job, "alpha", &plate.alpha, 0.0, 0.25);
     park_variable_describe(job, "alpha", "cells^2/step", "how fast heat spreads; above 1/4 the scheme is unstable");
     park_set_units(job, "steps");
+    park_listen(job, NULL); /* in another terminal: park watch heat */
     park_set_delta(job, PARK_PROGRESS_DELTA, 0.2);
     park_set_delta(job, PARK_CHECKPOINT_DELTA, 5); /* so that kill -9 costs at most 5 s */
     park_on_progress(job, draw, NULL, NULL);

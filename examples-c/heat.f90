@@ -166,6 +166,7 @@ program heat_f90
   call job%expose('alpha', alpha, min=0d0, max=0.25d0)
   call job%describe('alpha', 'cells^2/step', 'how fast heat spreads; above 1/4 the scheme is unstable')
   call job%set_units('steps')
+  call job%listen() ! in another terminal: park watch heat-f90
   call job%set_delta(PARK_PROGRESS_DELTA, 0.2d0)
   call job%on_progress(draw)
   call handle([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])

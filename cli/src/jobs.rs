@@ -18,7 +18,7 @@ const BEING_MADE: Duration = Duration::from_millis(100);
 pub(crate) struct Job {
     path: PathBuf,
     /// `None`: it does not answer.
-    pub(crate) known: Option<(Info, Connection)>,
+    pub(crate) known: Option<(Box<Info>, Connection)>,
 }
 
 impl Job {
@@ -81,7 +81,7 @@ fn look(path: &Path) -> Found {
     if info.is_none() && !path.exists() {
         return Found::Nobody;
     }
-    Found::Job(Job { path: path.to_owned(), known: info.map(|info| (Info::read(info), connection)) })
+    Found::Job(Job { path: path.to_owned(), known: info.map(|info| (Box::new(Info::read(info)), connection)) })
 }
 
 /// All jobs that listen in the usual directory. What dead ones have left there is removed.
@@ -154,7 +154,7 @@ pub(crate) fn reach(name: Option<&str>) -> Result<(String, Info, Connection)> {
     let job = find(name)?;
     let title = job.title();
     match job.known {
-        Some((info, connection)) => Ok((title, info, connection)),
+        Some((info, connection)) => Ok((title, *info, connection)),
         None => Err(crate::connection::silent(&title)),
     }
 }

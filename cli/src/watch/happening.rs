@@ -6,7 +6,7 @@ use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
 use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -75,9 +75,6 @@ impl Happenings {
     }
 
     pub(super) fn next(&self, patience: Duration) -> Option<Happening> {
-        match self.receiver.recv_timeout(patience) {
-            Ok(happening) => Some(happening),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.receiver.recv_timeout(patience).ok()
     }
 }
