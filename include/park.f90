@@ -208,8 +208,9 @@ module park
      end function c_fail
 
      function c_listen(handle, path) bind(c, name='park_listen') result(status)
-       import :: c_int, c_ptr
-       type(c_ptr), value :: handle, path
+       import :: c_char, c_int, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(in), optional :: path(*)
        integer(c_int) :: status
      end function c_listen
 
@@ -562,14 +563,12 @@ contains
     class(park_handler), intent(in) :: self
     character(*), intent(in), optional :: path
     integer(c_int), intent(out), optional :: status
-    character(kind=c_char), allocatable, target :: text(:)
     integer(c_int) :: listens
 
     if (present(path)) then
-       text = c_text(path)
-       listens = c_listen(self%handle, c_loc(text))
+       listens = c_listen(self%handle, c_text(path))
     else
-       listens = c_listen(self%handle, c_null_ptr)
+       listens = c_listen(self%handle)
     end if
     if (present(status)) status = listens
   end subroutine handler_listen
