@@ -14,6 +14,8 @@ needed=(
     pkg-config:pkg-config                # the installed park.pc
     /usr/include/nlopt.h:libnlopt-dev    # examples-c/nlopt.c
     python3:python3                      # tests/header
+    tmux:tmux                            # tests/cli.py
+    pgrep:procps                         # the same
 )
 # ThreadSanitizer wants a compiler whose runtime speaks to rustc's, and std built from source.
 if [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then

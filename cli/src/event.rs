@@ -52,6 +52,8 @@ impl Event {
     pub(crate) fn in_words(&self) -> Option<String> {
         let because = |what: &str| match self.text.is_empty() {
             true => what.to_owned(),
+            // A reason may say it itself.
+            false if self.text.starts_with(what) => self.text.clone(),
             false => format!("{what}: {}", self.text),
         };
         Some(match self.kind.as_str() {

@@ -12,6 +12,7 @@ use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Widget};
 use ratatui::Frame;
+use std::collections::VecDeque;
 use unicode_width::UnicodeWidthStr;
 
 /// What the user has chosen.
@@ -127,6 +128,7 @@ fn draw_progress(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     words.push(match fraction {
         Some(_) => format!("{done} of {} {units}", text::number(progress.total, 12)).trim_end().to_owned(),
+        None if progress.done == 0.0 => String::new(),
         None => format!("{done} {units}").trim_end().to_owned(),
     });
     if let Some(rate) = progress.rate.filter(|_| !model.is_over()) {
@@ -187,19 +189,28 @@ fn draw_log(model: &Model, area: Rect, buffer: &mut Buffer) {
     let block = Block::new().borders(Borders::TOP).border_style(FAINT).title(" log ");
     let inside = block.inner(area);
     block.render(area, buffer);
-    let skipped = model.log.len().saturating_sub(inside.height.into());
-    for (entry, row) in model.log.iter().skip(skipped).zip(inside.rows()) {
-        let words = Span::from(entry.text.clone());
-        let words = if entry.is_grave { words.red() } else { words };
-        let time = Span::styled(format!(" {}  ", text::clock(entry.time - model.born)), FAINT);
-        Line::from(vec![time, words]).render(row, buffer);
+    let time = |seconds| format!(" {}  ", text::clock(seconds - model.born));
+    let width = usize::from(inside.width).saturating_sub(time(model.born).len() + 1);
+    let mut lines = VecDeque::new();
+    // From the newest up, until the room is full.
+    for entry in model.log.iter().rev().take(inside.height.into()) {
+        for (index, part) in textwrap::wrap(&entry.text, width.max(8)).into_iter().enumerate().rev() {
+            let margin = if index == 0 { time(entry.time) } else { " ".repeat(time(entry.time).len()) };
+            let words =
+                if entry.is_grave { Span::from(part.into_owned()).red() } else { Span::from(part.into_owned()) };
+            lines.push_front(Line::from(vec![Span::styled(margin, FAINT), words]));
+        }
+    }
+    let skipped = lines.len().saturating_sub(inside.height.into());
+    for (line, row) in lines.into_iter().skip(skipped).zip(inside.rows()) {
+        line.render(row, buffer);
     }
 }
 
 fn draw_foot(model: &Model, view: &View, area: Rect, buffer: &mut Buffer) {
     let line = match (view.to_confirm, model.run.end()) {
         (Some("stop"), _) => {
-            Line::from(format!(" Stop {}? It saves a checkpoint and ends.  y yes, any other key no ", model.title))
+            Line::from(format!(" Stop {}, with a checkpoint if it can?  y yes, any other key no ", model.title))
                 .reversed()
         }
         (Some(method), _) => {
