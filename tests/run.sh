@@ -58,8 +58,8 @@ library() { # VARIANT: where it is
 
 # What builds each: the sanitizers are stable rustc's own, asked for by RUSTC_BOOTSTRAP.
 cargo_plain="make --no-print-directory lib"
-cargo_asan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo build --release --target $machine --target-dir build/asan"
-cargo_tsan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=thread cargo build --release -Zbuild-std --target $machine --target-dir build/tsan"
+cargo_asan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo build -p park --release --target $machine --target-dir build/asan"
+cargo_tsan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=thread cargo build -p park --release -Zbuild-std --target $machine --target-dir build/tsan"
 
 # How a C test is built and run in each variant. PARK_TEST_UNDER tells a test that time and memory are not its own.
 strict="-std=c11 -Wall -Wextra -Werror -pedantic -g -pthread -Iinclude -Itests"
@@ -102,7 +102,7 @@ fi
 some_pass="tee build/tests/cargo.out && grep -q 'test result: ok. [1-9]' build/tests/cargo.out"
 add cargo/test "set -o pipefail; cargo test 2>&1 | $some_pass"
 for tool in loom shuttle; do
-    add cargo/$tool "set -o pipefail; SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test --profile model --lib $tool --target-dir build/$tool 2>&1 | $some_pass"
+    add cargo/$tool "set -o pipefail; SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test -p park --profile model --lib $tool --target-dir build/$tool 2>&1 | $some_pass"
     add cargo/$tool-weakened "tests/weaken.py $tool"
 done
 runs=100000
@@ -275,6 +275,15 @@ for dataset in ENSO Gauss1 Thurber MGH09; do
 done
 [ -e README.md ] && add readme/commands "tests/commands.py README.md"
 pass 2
+
+# ---- the park command ------------------------------------------------------------------------------
+
+add cli/terminal "tests/cli.py"
+# What make install puts there works, and make uninstall takes all of it away.
+add cli/install "rm -rf build/cli && make --no-print-directory install PREFIX=$PWD/build/cli && build/cli/bin/park --version | grep -qx 'park $version' &&
+    bash -c 'source build/cli/share/bash-completion/completions/park && complete -p park' &&
+    make --no-print-directory uninstall PREFIX=$PWD/build/cli && test -z \"\$(find build/cli -type f -o -type l)\""
+pass 1
 
 # ---- the end ---------------------------------------------------------------------------------------
 
