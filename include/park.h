@@ -230,6 +230,21 @@ extern "C" {
 #define PARK_MESSAGE 9
 
 /**
+ * Action of park_catch: the signal asks for nothing any more.
+ */
+#define PARK_CATCH_NONE 0
+
+/**
+ * Action of park_catch: stop, then abort, then what the signal does without park. Made for Ctrl-C.
+ */
+#define PARK_CATCH_INTERACTIVE 100
+
+/**
+ * Action of park_catch: stop, then abort. Made for the signal by which a batch system says that the time is up.
+ */
+#define PARK_CATCH_SLURM 101
+
+/**
  * State: nothing has run yet.
  */
 #define PARK_STATE_IDLE 0
@@ -507,7 +522,7 @@ extern "C" {
 
 /**
  * Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its
- * processor meanwhile. 50 is the default.
+ * processor meanwhile. 50 is the default. What the job's last map says counts.
  */
 #define PARK_OPTION_SPIN 7
 
@@ -691,6 +706,12 @@ typedef int (*park_progress_fn)(park_handler *job, double done, double total, do
 typedef int (*park_notify_fn)(void *user);
 
 /**
+ * Called on the computation thread with a line of the log: its level, one of PARK_LOG_..., and its text, which lives
+ * until the callback returns. Nonzero asks the job to stop.
+ */
+typedef int (*park_log_fn)(park_handler *job, int level, const char *text, void *user);
+
+/**
  * ======== Version and errors ========
  *
  * The version of the library, as "0.1.0". Any thread. The text is static: never to be freed.
@@ -803,6 +824,16 @@ int park_wait(park_handler *job, double timeout);
 int park_state(park_handler *job);
 
 /**
+ * For how many seconds there was no ready point, as far as is known: 0 when the loop comes by all the time, or is
+ * halted. Any thread.
+ *
+ * A ready point with nothing to do leaves no trace. So from the first call on, for the rest of the handler's life, the
+ * service thread gives the loop something to attend to once a second, and the answer is how long that has waited: 0
+ * from the first call, later at most 1 s too little. A negative number is a status: PARK_NOT_RUNNING: no computation.
+ */
+double park_idle(park_handler *job);
+
+/**
  * What main should return for the last run. Any thread.
  *
  * 0: complete. 85 (PARK_EXIT_CHECKPOINTED): stopped with a checkpoint, run me again. 86 (PARK_EXIT_ABORTED): aborted,
@@ -895,12 +926,6 @@ int park_improved(park_handler *job, double value, const void *state, int64_t by
 int64_t park_best(park_handler *job, double *out_value, void *buffer, int64_t bytes);
 
 /**
- * Writes a line to the log: it goes out as an event, and nowhere else. `text` is copied. Any thread.
- * PARK_INVALID_ARGUMENT: `level` is none of PARK_LOG_..., or `text` NULL or not UTF-8.
- */
-int park_log(park_handler *job, int level, const char *text);
-
-/**
  * Sets a delta, in seconds, from now on: `which` is PARK_PROGRESS_DELTA, PARK_CHECKPOINT_DELTA or
  * PARK_IMPROVED_DELTA. 0 means at every ready point (improved: at once). Any thread; a PARK_SET request does the same
  * by the names "progress_delta", "checkpoint_delta" and "improved_delta". PARK_INVALID_ARGUMENT: `which`, or
@@ -933,9 +958,9 @@ double park_delta(park_handler *job, int which);
 int park_protect(park_handler *job, const char *name, void *pointer, int type, int64_t count);
 
 /**
- * As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: double
- * u[3][4] is {3, 4}. 0 dimensions are a scalar; at most 32. The shape is copied, and is what numpy will show.
- * Threads as park_protect.
+ * As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: `double u[3][4]` is
+ * {3, 4}. 0 dimensions are a scalar; at most 32. The shape is copied, and is what numpy will show. Threads as
+ * park_protect.
  *
  * Statuses as in park_protect; PARK_INVALID_ARGUMENT also for `dimensions` and `shape`.
  */
@@ -1158,7 +1183,8 @@ int64_t park_checkpoint_path(park_handler *job, char *buffer, int64_t length);
  * not torn: checkpoints and a stop wait for the end of the map, unless PARK_OPTION_CHECKPOINTS says that they need
  * not. Inside `fn`, park_improved, park_log, park_signal and maps of the same job may be called; park_ready,
  * park_detach and park_handler_free return PARK_REENTRANT, PARK_WRONG_THREAD or PARK_BUSY (park_ready says 0 while
- * nothing is pending); what waits for the job, PARK_WRONG_THREAD.
+ * nothing is pending); what waits for the job, PARK_WRONG_THREAD. In a pause maps that are called inside items stand
+ * still as well; while this thread itself is in such an item, requests wait and the job is not PARK_STATE_PAUSED.
  *
  * The workers take no asynchronous signal and compute with this thread's floating-point rounding and traps; flags
  * that they raise are not brought back. Fortran: `fn` is a module procedure with bind(C); compile with -frecursive
@@ -1170,7 +1196,8 @@ int64_t park_checkpoint_path(park_handler *job, char *buffer, int64_t length);
  * PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item
  * failed; park_last_error has the first one's number. PARK_DIFFERS: the checking mode found items that differ.
  * PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride negative, arrays that no memory can hold. PARK_NOT_RUNNING,
- * PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
+ * PARK_WRONG_THREAD, PARK_REENTRANT: not from here. PARK_NO_MEMORY: the checking mode cannot keep two copies of what
+ * the map writes. PARK_FORKED also when `fn` made a child by fork and returns there: the child has no workers.
  */
 int park_map(park_handler *job,
              park_map_fn fn,
@@ -1201,7 +1228,8 @@ int park_map_with(park_handler *job,
  * on the job's workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All
  * else as park_map.
  *
- * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or
+ * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, `end` is below `begin`, or there are
+ * more than 2^63 - 1 items. Computation thread, or
  * inside an item.
  */
 int park_for(park_handler *job, int64_t begin, int64_t end, park_for_fn fn, void *user);
@@ -1215,8 +1243,8 @@ int park_for_with(park_handler *job, park_options *options, int64_t begin, int64
 /**
  * The items of the last map that the computation thread called, by what became of them: `which` is PARK_ITEMS_LEFT,
  * PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up
- * to, and without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the
- * memory instead.
+ * to, and without, *out_end. Any thread. In the checking mode of a park_for, and of memory that
+ * park_options_memory names, PARK_ITEMS_DIFFER has bytes of the memory instead.
  *
  * PARK_UNKNOWN: there are no more. PARK_INVALID_ARGUMENT: `which`, or an output that is NULL or not aligned.
  */
@@ -1246,7 +1274,7 @@ int park_options_set(park_options *options, int which, int64_t value);
 /**
  * Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the
  * ones before. Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map
- * uses them; at once when this fails. Statuses: PARK_OK, or those of every function.
+ * nor imap uses them, on the thread that brings that about, or on the one that made the imap; at once when this fails. Statuses: PARK_OK, or those of every function.
  */
 int park_options_hooks(park_options *options,
                        park_enter_fn enter,
@@ -1258,9 +1286,11 @@ int park_options_hooks(park_options *options,
  * Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with
  * these options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function
  * returned the last time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the
- * options are freed. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
+ * options are freed, and while a map runs with them. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
  */
-int park_options_statuses(park_options *options, int *statuses, int64_t count);
+int park_options_statuses(park_options *options,
+                          int *statuses,
+                          int64_t count);
 
 /**
  * Names the memory that a loop of park_for writes, `bytes` bytes from `memory` on, so that the checking mode can
@@ -1280,7 +1310,8 @@ int park_options_memory(park_options *options, void *memory, int64_t bytes);
 int park_set_workers(park_handler *job, int64_t count);
 
 /**
- * How many threads do a map, the caller included: what park_worker returns is below it. Any thread.
+ * How many threads do a map, the caller included: what park_worker returns is below it. So after park_set_workers
+ * with a smaller number it stays until no item of an imap, nor of a map, is run by the threads of before. Any thread.
  */
 int park_workers(park_handler *job);
 
@@ -1523,6 +1554,40 @@ int park_on_ready(park_handler *job, const char *name, park_message_fn fn, void 
  * `name`, or `fn` is NULL.
  */
 int park_method(park_handler *job, const char *name, park_message_fn fn, void *user, park_destroy_fn destroy);
+
+/**
+ * ======== POSIX signals ========
+ *
+ * Lets a POSIX signal ask the job for something. Any thread. park catches no signal unless this asks for it.
+ *
+ * `signo` is the signal's number, as SIGTERM. `action` is what the signal asks for, each time it comes: PARK_PAUSE,
+ * PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP; or a preset:
+ *
+ * PARK_CATCH_INTERACTIVE, with `signo` 0 for SIGINT, which is Ctrl-C: stop, with a checkpoint; the second time: abort;
+ * the third time: what it would have done without park, so the process ends. Where SIGINT is ignored, as in the
+ * background of a script, `signo` 0 leaves it so.
+ *
+ * PARK_CATCH_SLURM, with `signo` 0 for SIGTERM, or with the signal of sbatch --signal: stop, with a checkpoint; later:
+ * abort.
+ *
+ * PARK_CATCH_NONE ends it; with `signo` 0, for all signals of this job. So does park_handler_free.
+ *
+ * To a preset, a signal that comes again within 0.2 s is the same one: launchers send it twice. It counts anew with
+ * each run. Before the first run it counts for that run. A signal that no job takes because their runs are over does
+ * what it would have done without park. Another call for the same job and signal replaces the action. Several jobs may
+ * catch the same signal; each is asked.
+ *
+ * A handler that was there before is called, too, after the jobs were asked. It is put back when no job catches the
+ * signal any more, unless somebody has put another over park's. park's has SA_SIGINFO, SA_ONSTACK and SA_RESTART (not
+ * where the handler before it has no SA_RESTART), runs on any thread of yours, takes no lock, and keeps errno. Under
+ * MPI call this after MPI_Init, and leave SIGUSR1 and SIGUSR2 to the launcher. The log tells what came.
+ *
+ * PARK_INVALID_ARGUMENT: `action`; or `signo`, which is no signal or cannot be caught: SIGKILL and SIGSTOP, those of
+ * faults, as SIGSEGV, SIGFPE, SIGABRT, and those that the C library keeps for itself. PARK_UNKNOWN: PARK_CATCH_NONE for
+ * a signal that the job does not catch. PARK_FULL: the jobs of this process catch 1024 signals already. PARK_SYSTEM:
+ * the operating system refused; or others have put their handlers over park's three times.
+ */
+int park_catch(park_handler *job, int signo, int action);
 
 /**
  * ======== Exposed variables ========
@@ -1770,6 +1835,32 @@ int park_event_level(const park_event *event);
  * PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
  */
 int64_t park_event_text(const park_event *event, char *buffer, int64_t length);
+
+/**
+ * ======== The log ========
+ *
+ * Writes a line to the log: it goes out as an event and, when PARK_LOG is set in the environment, to standard error.
+ * `text` is copied. Any thread.
+ *
+ * PARK_LOG is a level (off, error, warning, info, debug), or one for each job, as in "warning,heat=debug". With info it
+ * also tells of starts, pauses, checkpoints and ends, with debug of progress and improvements. Lines for which standard
+ * error has no room are left out, and counted.
+ *
+ * PARK_INVALID_ARGUMENT: `level` is none of PARK_LOG_..., or `text` NULL or not UTF-8.
+ */
+int park_log(park_handler *job, int level, const char *text);
+
+/**
+ * Calls `fn` with the lines of the log that are of this level or graver (PARK_LOG_DEBUG: all), on the computation
+ * thread inside park_ready: park_on_event for the usual case. Lines of the time after a run come with the next one, or
+ * when the handler is freed. Any thread. Returns a number above 0 for park_off_event. PARK_INVALID_ARGUMENT: `level` is none
+ * of PARK_LOG_..., or `fn` is NULL.
+ */
+int64_t park_on_log(park_handler *job,
+                    int level,
+                    park_log_fn fn,
+                    void *user,
+                    park_destroy_fn destroy);
 
 /**
  * ======== Messages ========

@@ -13,7 +13,11 @@ needed=(
     swig:swig                            # the header through SWIG
     pkg-config:pkg-config                # the installed park.pc
     /usr/include/nlopt.h:libnlopt-dev    # examples-c/nlopt.c
-    python3:python3                      # tests/header
+    python3:python3                      # tests/header, tests/crash
+    pgrep:procps                         # tests/slurm.sh, tests/cli.py
+    /usr/sbin/mkfs.ext4:e2fsprogs        # tests/crash/power.py
+    /usr/sbin/mkfs.xfs:xfsprogs          # tests/crash/power.py
+    tmux:tmux                            # tests/cli.py
 )
 # ThreadSanitizer wants a compiler whose runtime speaks to rustc's, and std built from source.
 if [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then

@@ -31,6 +31,8 @@ program fortran_api
   call test_everything_that_is_protected_comes_back
   call test_what_cannot_be_protected_is_told
   call test_an_abort_and_a_failure_have_their_exit_codes
+  call test_a_posix_signal_stops_the_loop
+  call test_a_job_listens_where_it_is_told
   call test_what_is_wrong_is_told
   if (failed > 0) error stop 1
 
@@ -72,6 +74,29 @@ contains
     call job%close()
     call finish('a_loop_from_open_to_close', before)
   end subroutine test_a_loop_from_open_to_close
+
+  subroutine test_a_job_listens_where_it_is_told
+    character(*), parameter :: path = 'build/tests/fortran_api.sock'
+    type(park_handler) :: job
+    logical :: there
+    integer :: before
+    integer(c_int) :: status
+    before = failed
+    call job%open('listener')
+    call job%listen(path, status)
+    inquire (file=path, exist=there)
+    call check(status == PARK_OK .and. there, 'listen makes the socket')
+    call job%listen(path, status)
+    call check(status == PARK_EXISTS, 'it listens already')
+    call job%unlisten(status)
+    inquire (file=path, exist=there)
+    call check(status == PARK_OK .and. .not. there, 'unlisten takes it away')
+    call job%listen('no/such/directory/socket')
+    call job%listen('no/such/directory/socket', status)
+    call check(status == PARK_SYSTEM, 'a failure has a status, and ends nothing')
+    call job%close()
+    call finish('a_job_listens_where_it_is_told', before)
+  end subroutine test_a_job_listens_where_it_is_told
 
   subroutine test_every_kind_of_number_is_progress
     type(park_handler) :: job
@@ -311,6 +336,33 @@ contains
     call check(job%exit_code() == PARK_EXIT_ABORTED, 'aborted')
     call finish('an_abort_and_a_failure_have_their_exit_codes', before)
   end subroutine test_an_abort_and_a_failure_have_their_exit_codes
+
+  subroutine test_a_posix_signal_stops_the_loop
+    integer(c_int), parameter :: SIGTERM = 15, SIGKILL = 9
+    interface
+       function c_raise(signo) bind(c, name='raise') result(failed)
+         import :: c_int
+         integer(c_int), value :: signo
+         integer(c_int) :: failed
+       end function c_raise
+    end interface
+    type(park_handler) :: job
+    integer(c_int) :: status
+    integer :: before
+    before = failed
+    call job%open('caught')
+    call job%catch(0, PARK_CATCH_SLURM)
+    call check(job%ready() == PARK_OK, 'nothing has come yet')
+    call check(c_raise(SIGTERM) == 0, 'SIGTERM is caught')
+    call check(job%ready() == PARK_STOPPED, 'SIGTERM stops the loop')
+    call job%catch(SIGKILL, PARK_STOP, status)
+    call check(status == PARK_INVALID_ARGUMENT, 'SIGKILL cannot be caught')
+    call check(index(job%last_error(), 'SIGKILL') > 0, 'and the sentence says so')
+    call job%catch(SIGTERM, PARK_CATCH_NONE)
+    call job%close()
+    call check(job%exit_code() == PARK_EXIT_ABORTED, 'there was no way to save')
+    call finish('a_posix_signal_stops_the_loop', before)
+  end subroutine test_a_posix_signal_stops_the_loop
 
   subroutine test_what_is_wrong_is_told
     type(park_handler) :: job, never_opened

@@ -166,9 +166,9 @@ pub unsafe extern "C" fn park_protect(
     unsafe { protect(job, name, || array(pointer, element(r#type)?, &[count], "count")) }
 }
 
-/// As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: double
-/// u[3][4] is {3, 4}. 0 dimensions are a scalar; at most 32. The shape is copied, and is what numpy will show.
-/// Threads as park_protect.
+/// As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: `double u[3][4]` is
+/// {3, 4}. 0 dimensions are a scalar; at most 32. The shape is copied, and is what numpy will show. Threads as
+/// park_protect.
 ///
 /// Statuses as in park_protect; PARK_INVALID_ARGUMENT also for `dimensions` and `shape`.
 #[no_mangle]
