@@ -63,6 +63,14 @@ if [ "$(cat build/venv/modules 2>/dev/null)" != "$modules" ]; then
     echo "$modules" >build/venv/modules
 fi
 
+if ! command -v cargo-fuzz >/dev/null; then
+    echo "tests/deps.sh: installing cargo-fuzz"
+    cargo install --quiet --locked cargo-fuzz --version 0.13.2 || {
+        echo "tests/deps.sh: cargo could not install cargo-fuzz"
+        exit 1
+    }
+fi
+
 for component in clippy-driver rustfmt; do
     command -v $component >/dev/null || {
         echo "tests/deps.sh: $component is missing. Run: rustup component add clippy rustfmt"

@@ -96,10 +96,16 @@ for tool in loom shuttle; do
     add cargo/$tool "set -o pipefail; SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test --profile model --lib $tool --target-dir build/$tool 2>&1 | $some_pass"
     add cargo/$tool-weakened "tests/weaken.py $tool"
 done
+runs=100000
+[ -n "$campaign" ] && runs=10000000
+add fuzz/reader "mkdir -p build/fuzz/corpus && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz reader build/fuzz/corpus fuzz/seeds/reader -- \
+    -dict=fuzz/reader.dict -max_len=2048 -len_control=0 -runs=$runs -print_final_stats=1 -artifact_prefix=build/fuzz/"
+add fuzz/protocol "mkdir -p build/fuzz/protocol && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz protocol build/fuzz/protocol fuzz/seeds/protocol -- \
+    -dict=fuzz/protocol.dict -max_len=4096 -len_control=0 -runs=$runs -print_final_stats=1 -artifact_prefix=build/fuzz/"
 add cargo/clippy "cargo clippy --all-targets -- -D warnings"
 add cargo/fmt "cargo fmt --check"
 add cargo/doc "RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --document-private-items"
-limit=1500 pass 1
+limit=$([ -n "$campaign" ] && echo 3600 || echo 1500) pass 1
 
 # ---- the header ------------------------------------------------------------------------------------
 
@@ -161,6 +167,12 @@ for source in tests/faults/*.c; do
     grep -q 'expect asan' "$source" && add "asan/fault/$name" "$(must_report asan asan "$source" "$asan")"
 done
 pass 2
+
+# ---- what other programs may do to a job that listens ------------------------------------------------
+
+add control/protocol "gcc -O1 -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -pedantic -g -Iinclude tests/control/job.c -o build/tests/control_job \
+    -Ltarget/release -lpark -Wl,-rpath,$PWD/target/release && tests/control.py"
+pass 1
 
 # ---- maps, from other languages --------------------------------------------------------------------
 
@@ -243,7 +255,7 @@ pass 2
 passed=$(grep -c '^ok' $logs/results) failed=$(grep -c '^not ok' $logs/results)
 if [ -n "$campaign" ]; then # the figures, with the commit and the date, in the place of the last ones
     touch RESULTS.md
-    awk '/^## /{ours = ($0 == "## The storm")} !ours' RESULTS.md >build/RESULTS.md
+    awk '/^## /{ours = ($0 == "## The storm" || $0 == "## The reader of checkpoints, fuzzed")} !ours' RESULTS.md >build/RESULTS.md
     {
         cat build/RESULTS.md
         printf '## The storm\n\n`make campaign`, commit %s, %s, %s cores.\n' "$(git describe --always --dirty)" "$(date -u +%F)" "$(nproc)"
@@ -253,6 +265,7 @@ if [ -n "$campaign" ]; then # the figures, with the commit and the date, in the 
             done
         done
         [ -d "$sources" ] || printf '\nnot run: ThreadSanitizer (needs rust-src)\n'
+        printf '\n## The reader of checkpoints, fuzzed\n\n```\n%s\n```\n' "$(grep -E '^(Done|stat::)' $logs/fuzz.reader.log)"
     } >RESULTS.md
 fi
 echo "logs: $logs; $((SECONDS - began)) s"

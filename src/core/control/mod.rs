@@ -184,21 +184,3 @@ impl Handler {
         }
     }
 }
-
-/// Reads what a client sends, in pieces of this size, for the fuzzer: hands over what each line is answered, if anything.
-#[cfg(fuzzing)]
-pub(crate) fn read_all(sent: &[u8], size: usize, mut told: impl FnMut(Option<String>)) {
-    let mut lines = lines::Lines::default();
-    for piece in sent.chunks(size) {
-        lines.push(piece);
-        while let Some(line) = lines.take() {
-            told(match rpc::parse(&line) {
-                Ok(rpc::Call { id: Some(id), want: rpc::Want::Ask { message, .. } }) => {
-                    Some(rpc::reply(&id, &json::object_of(&message)))
-                }
-                Ok(call) => call.id.map(|id| rpc::reply(&id, "{}")),
-                Err(fault) => fault.reply(),
-            });
-        }
-    }
-}
