@@ -17,7 +17,7 @@ ORDERINGS = [
      "attention_is_never_lost"),
     ("lowering attention sees nothing", "attention.rs", [("self.word.fetch_and(!ATTENTION, Ordering::Acquire)", "self.word.fetch_and(!ATTENTION, Ordering::Relaxed)")],
      "attention_is_never_lost"),
-    ("a request shows nothing", "attention.rs", [("fetch_update(Ordering::Release, Ordering::Relaxed", "fetch_update(Ordering::Relaxed, Ordering::Relaxed")],
+    ("a request shows nothing", "attention.rs", [("match self.control.fetch_update(Ordering::Release, Ordering::Relaxed", "match self.control.fetch_update(Ordering::Relaxed, Ordering::Relaxed")],
      "a_checkpoint_sees_what_was_done_before_it_was_asked_for a_resume_ends_a_pause an_abort_ends_a_pause"),
     ("taking edges sees nothing", "attention.rs", [("fetch_and(!EDGES, Ordering::Acquire)", "fetch_and(!EDGES, Ordering::Relaxed)")],
      "a_checkpoint_sees_what_was_done_before_it_was_asked_for"),
@@ -191,7 +191,9 @@ def main():
     os.makedirs(copy)
     # Under another name: else cargo would take a weak build for that of the code itself.
     for part in ["Cargo.toml", "Cargo.lock"]:
-        open(f"{copy}/{part}", "w").write(open(part).read().replace('name = "park"', 'name = "park-weakened"', 1))
+        text = open(part).read().replace('name = "park"', 'name = "park-weakened"', 1)
+        # A workspace of its own, without the command.
+        open(f"{copy}/{part}", "w").write(re.sub(r"(?m)^(default-)?members = .*\n", "", text))
     shutil.copytree("src", f"{copy}/src")
 
     def check(name, program, model):

@@ -3,9 +3,11 @@
 use super::attention::{
     is_halted, is_running, Attention, Signal, ABORT, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, STOP,
 };
+use super::catch;
 use super::checkpoint::Checkpoints;
 use super::client::{Client, EventFn, Place};
 use super::control::Control;
+use super::curve::Curve;
 use super::deadline::Deadline;
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
@@ -13,6 +15,8 @@ use super::hub::{Best, Hub, ToTell};
 use super::inbox::Inbox;
 use super::lifecycle::Run;
 use super::map::Maps;
+use super::notify::Notifier;
+use super::pulse::Pulse;
 use super::seat;
 use super::service::{Service, Task};
 use super::status::{Error, Result, Status};
@@ -23,6 +27,7 @@ use super::value::Value;
 use super::variable::{MessageFn, Variables};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The stack of a computation thread that park makes: Fortran's automatic arrays overflow a small one. Pages
@@ -56,6 +61,8 @@ pub(crate) struct Handler {
     pub(super) maps: Maps,
     pub(super) control: Control,
     born: Instant,
+    pub(super) pulse: Pulse,
+    pub(super) notifier: OnceLock<Arc<Notifier>>,
     last_error: Mutex<String>,
 }
 
@@ -86,6 +93,8 @@ impl Handler {
             maps: Maps::new(),
             control: Control::new(),
             born: Instant::now(),
+            pulse: Pulse::new(),
+            notifier: OnceLock::new(),
             last_error: Mutex::new(String::new()),
         });
         Service::start(&handler)?;
@@ -100,6 +109,8 @@ impl Handler {
         }
         self.claim_end()?;
         self.row.withdraw();
+        // After the handle has gone, so that no signal is caught anew.
+        let _ = catch::release(self.handle(), 0);
         self.join_computation();
         self.maps.close();
         // A save that is on its way comes through, and its event is delivered.
@@ -318,6 +329,10 @@ impl Handler {
         self.hub.best()
     }
 
+    pub(crate) fn curve(&self) -> Curve {
+        self.hub.curve()
+    }
+
     // Progress.
 
     pub(crate) fn progress(&self, done: f64, total: f64) -> Result<()> {
@@ -419,6 +434,18 @@ impl Handler {
         } else {
             JobState::Running
         }
+    }
+
+    /// How long there was no ready point, as far as it is known; see [`Pulse`].
+    pub(crate) fn idle(&self) -> Result<Duration> {
+        let control = self.attention().control();
+        if !is_running(control) {
+            return Err(Error::new(Status::NotRunning, "no computation is attached or started"));
+        }
+        if self.pulse.want() {
+            self.service.ring();
+        }
+        Ok(if is_halted(control) { Duration::ZERO } else { self.pulse.age() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs: how one begins, how it ends, and what is kept of it.
 
 use super::attention::{has_ended, Signal};
+use super::catch;
 use super::client::Place;
 use super::estimate::Estimate;
 use super::event::{Bytes, JobState, Kind, Level};
@@ -155,6 +156,7 @@ impl Handler {
         self.clear_progress();
         self.computing.store(crate::sys::thread_number(), Ordering::Relaxed);
         put_computing_back(self.clone());
+        self.pulse.take_mark();
         self.attention().begin();
         self.timers.start(Delta::Progress);
         self.timers.start(Delta::Checkpoint);
@@ -271,6 +273,7 @@ impl Handler {
         drop(unsaved);
         self.inbox.close();
         self.attention().end();
+        catch::forget_times(self.handle());
         let kind = match outcome.status {
             Status::Ok => Kind::Complete,
             Status::Failed => Kind::Error,

@@ -3,8 +3,9 @@
 use super::attention::{
     ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
 };
+use super::catch;
 use super::client::Place;
-use super::event::Kind;
+use super::event::{Kind, Level};
 use super::handler::Handler;
 use super::lifecycle::Stop;
 use super::message::Message;
@@ -21,6 +22,7 @@ struct Visit<'a> {
 impl Computation for Visit<'_> {
     fn serve(&mut self, edges: u32, room: &mut usize) {
         let handler = self.handler;
+        handler.pulse.take_mark();
         if edges & PROGRESS != 0 {
             handler.deadline.lock().reach();
             handler.show_progress();
@@ -48,7 +50,7 @@ impl Computation for Visit<'_> {
         self.handler.verdict(control)
     }
 
-    /// A loop that saves by itself, and is to do it now, cannot while it is halted.
+    /// A loop that saves by itself, and is to do it now, cannot while it is halted; nor can a map come to its end.
     fn can_halt(&self) -> bool {
         !self.handler.loop_must_save()
     }
@@ -68,6 +70,8 @@ impl Computation for Visit<'_> {
             self.handler.run.lock().halted_for += since.elapsed();
         }
         self.handler.emit(Kind::Resumed, |_| {});
+        // Let go for a save, nothing in the control word has changed that would wake the workers.
+        self.handler.attention().nudge();
     }
 }
 
@@ -81,11 +85,14 @@ impl Handler {
     /// Does what is asked for. Computation thread, outside callbacks and between the items of a map.
     pub(super) fn attend(&self) -> Status {
         let attention = self.attention();
+        for signal in catch::untold(self.handle()) {
+            self.log(Level::Info, signal);
+        }
         let every = attention.control() & (EVERY_PROGRESS | EVERY_CHECKPOINT);
         if every & EVERY_PROGRESS != 0 {
             self.show_progress();
         }
-        if every & EVERY_CHECKPOINT != 0 && self.wait_with_saving().is_zero() {
+        if every & EVERY_CHECKPOINT != 0 {
             self.save_in_time();
         }
         let verdict = point::pass(&attention, &mut Visit { handler: self, halted: None });
@@ -96,10 +103,10 @@ impl Handler {
         verdict
     }
 
-    /// The loop saves by itself, and is to do it now.
+    /// A save was asked for that the computation must go on for: to save by itself, or to come to the end of a map.
     pub(super) fn loop_must_save(&self) -> bool {
         let run = self.run.lock();
-        run.polls && run.save_asked
+        run.save_asked && (run.polls || self.maps.save_waits())
     }
 
     /// Answers pause and resume requests: the state is now what they asked for, or what later ones did.

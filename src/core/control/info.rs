@@ -1,6 +1,6 @@
 //! What is known of a job without asking its loop.
 
-use super::json::{array, state_name, Object};
+use super::json::{array, pair, state_name, Object};
 use crate::core::event::JobState;
 use crate::core::handler::Handler;
 use crate::core::value::Kind;
@@ -36,6 +36,7 @@ pub(super) fn info(handler: &Handler) -> String {
         .json("progress", &progress.end())
         .maybe("best", handler.best().map(|best| best.value))
         .number("up", handler.up().as_secs_f64())
+        .maybe("idle", handler.idle().ok().map(|idle| idle.as_secs_f64()))
         .json("checkpoint", &checkpoint.end())
         .json("variables", &handler.variables().each(|all| array(all, |text, one| text.push_str(&variable(one)))))
         .texts("methods", &handler.method_names())
@@ -45,6 +46,13 @@ pub(super) fn info(handler: &Handler) -> String {
         .text("argv0", &program.to_string_lossy())
         .text("cwd", &working_directory.to_string_lossy())
         .end()
+}
+
+/// The reply to `curve`.
+pub(super) fn curve(handler: &Handler) -> String {
+    let curve = handler.curve();
+    let points = array(&curve.points, |text, &(time, value)| text.push_str(&pair(time, value)));
+    Object::new().maybe("began", curve.began).json("points", &points).end()
 }
 
 fn json_bool(value: bool) -> &'static str {
