@@ -1,11 +1,11 @@
 #!/bin/bash
-# Measures park beside what a user would pick instead. Everything: benches/run.sh. Parts: benches/run.sh instructions time pause event cost rate.
+# Measures park beside what a user would pick instead. Everything: benches/run.sh. Parts: benches/run.sh instructions time pause event cost rate clients.
 # Shows one table, and keeps it in benches/RESULTS.md with commit and date: a part that was not run keeps its older rows.
 # These are measurements, not tests: nothing fails when a target is not met.
 cd "$(dirname "$0")/.." || exit 1
 . benches/table.sh
 
-parts="instructions time pause event cost rate"
+parts="instructions time pause event cost rate clients"
 chosen=${*:-$parts}
 for part in $chosen; do
     [[ " $parts " == *" $part "* ]] || { echo "benches/run.sh: there is no part $part. There are: $parts"; exit 2; }
@@ -67,6 +67,7 @@ measure() { # PART
     instructions) instructions ;;
     time) (cd $bench/work && ../hotpath time) ;;
     rate) $bench/rate ;;
+    clients) $bench/clients ;;
     *) $bench/latency "$1" ;;
     esac
 }

@@ -165,7 +165,7 @@ def every_method_does_what_the_documentation_says():
         info = client.ask("info")
         assert (info["name"], info["pid"], info["state"]) == ("secret heat", job.process.pid, "running")
         assert info["protocol"] == 1 and info["exit_code"] is None and info["best"] is None and info["reason"] == ""
-        assert info["argv0"] == JOB and info["cwd"] == os.getcwd() and info["up"] > 0
+        assert info["argv0"] == JOB and info["cwd"] == os.getcwd() and info["up"] > 0 and 0 <= info["idle"] < PATIENCE
         assert info["methods"] == ["echo", "refuse", "sleep"] and info["signals"] == ["later", "soon"]
         assert info["progress"]["units"] == "rounds" and info["progress"]["total"] == 0
         assert info["checkpoint"] == {"when": None, "saved": None}

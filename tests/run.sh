@@ -109,6 +109,8 @@ runs=100000
 [ -n "$campaign" ] && runs=10000000
 add fuzz/reader "mkdir -p build/fuzz/corpus && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz reader build/fuzz/corpus fuzz/seeds/reader -- \
     -dict=fuzz/reader.dict -max_len=2048 -len_control=0 -runs=$runs -print_final_stats=1 -artifact_prefix=build/fuzz/"
+add fuzz/protocol "mkdir -p build/fuzz/protocol && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz protocol build/fuzz/protocol fuzz/seeds/protocol -- \
+    -dict=fuzz/protocol.dict -max_len=4096 -len_control=0 -runs=$runs -print_final_stats=1 -artifact_prefix=build/fuzz/"
 add cargo/clippy "cargo clippy --all-targets -- -D warnings"
 add cargo/fmt "cargo fmt --check"
 add cargo/doc "RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --document-private-items"
@@ -178,6 +180,10 @@ pass 2
 # ---- the file of a checkpoint, read without park ---------------------------------------------------
 
 add checkpoint/format "build/venv/bin/python tests/format.py"
+# ---- what other programs may do to a job that listens ------------------------------------------------
+
+add control/protocol "gcc -O1 -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -pedantic -g -Iinclude tests/control/job.c -o build/tests/control_job \
+    -Ltarget/release -lpark -Wl,-rpath,$PWD/target/release && tests/control.py"
 pass 1
 
 # ---- maps, from other languages --------------------------------------------------------------------

@@ -48,9 +48,9 @@ impl Drop for Lock {
         // Unlocked first: else another handler could register and lock, and this would unlock it for good.
         drop(self.held.take());
         let mut taken = TAKEN.lock();
-        taken.retain(|&taken| taken != self.identity);
+        taken.retain(|&other| other != self.identity);
         if taken.is_empty() {
-            // Nothing of park's stays behind.
+            // Its memory is not kept for nothing.
             *taken = Vec::new();
         }
     }
