@@ -13,6 +13,7 @@ use super::budget::Budget;
 use super::event::Level;
 use super::handler::Handler;
 use super::protect::Protected;
+use super::snapshot::Snapshot;
 use super::status::{Error, Result, Status};
 use super::store::{Draft, Saver, Vault};
 use super::sync::{Arc, AtomicBool, Mutex, Ordering};
@@ -225,18 +226,24 @@ impl Handler {
             return self.conclude_here(waiting, Err(error));
         }
         let callback = self.checkpoints.callback();
-        let made = self.standing_still(|| {
-            if let Some(saver) = self.checkpoints.saver() {
-                *self.checkpoints.own_files.lock() = OwnFiles::Saving(saver.vault().draft());
-            }
-            let code = callback.map_or(0, |save| self.calling(|| save(false)));
-            if code != 0 {
-                let text = format!("the checkpoint callback returned {code}: nothing was saved");
-                return Err(Error::new(Status::Failed, text));
-            }
-            self.snapshot()
-        });
-        self.hand_over(waiting, made)
+        // From the first function of the user's to the last byte of the copy: it is all of one moment.
+        self.standing_still(|| {
+            let made = self.ask_user(callback);
+            self.hand_over(waiting, made)
+        })
+    }
+
+    /// Lets the user's callback save, and takes the snapshot.
+    fn ask_user(&self, callback: Option<CheckpointFn>) -> Result<Option<(Draft, Snapshot)>> {
+        if let Some(saver) = self.checkpoints.saver() {
+            *self.checkpoints.own_files.lock() = OwnFiles::Saving(saver.vault().draft());
+        }
+        let code = callback.map_or(0, |save| self.calling(|| save(false)));
+        if code != 0 {
+            let text = format!("the checkpoint callback returned {code}: nothing was saved");
+            return Err(Error::new(Status::Failed, text));
+        }
+        self.snapshot()
     }
 
     /// The loop has saved its own, or could not.
@@ -254,8 +261,10 @@ impl Handler {
             let error = Error::new(Status::Aborted, "an abort was asked for before the checkpoint was begun");
             return self.conclude_here(waiting, Err(error));
         }
-        let made = self.standing_still(|| self.snapshot());
-        self.hand_over(waiting, made)
+        self.standing_still(|| {
+            let made = self.snapshot();
+            self.hand_over(waiting, made)
+        })
     }
 
     /// The poll form: whether the loop is to save now.
@@ -280,42 +289,5 @@ impl Handler {
             return Err(Error::new(Status::Refused, text));
         }
         self.save()
-    }
-
-    /// Where the user's own files are to be, or are.
-    pub(crate) fn checkpoint_path(&self) -> Result<PathBuf> {
-        self.check_computing()?;
-        let saver = self.vault()?;
-        let (polls, due) = {
-            let run = self.run.lock();
-            (run.polls, run.checkpoint_due)
-        };
-        let mut files = self.checkpoints.own_files.lock();
-        if polls && due && !matches!(*files, OwnFiles::Saving(_)) {
-            *files = OwnFiles::Saving(saver.vault().draft());
-        }
-        match &mut *files {
-            OwnFiles::Saving(draft) => draft.files(),
-            OwnFiles::Restored(path) => Ok(path.clone()),
-            OwnFiles::Nowhere => {
-                Err(Error::new(Status::Refused, "no checkpoint is being saved, and none was restored"))
-            }
-        }
-    }
-    /// Waits until nothing is on its way to the medium; says how the last save ended.
-    pub(crate) fn checkpoint_wait(&self, timeout: Option<Duration>) -> Result<()> {
-        if self.service.is_this_thread() {
-            return Err(Error::new(Status::WrongThread, "not on the service thread"));
-        }
-        if self.is_computing_here() {
-            self.check_computing_outside_callbacks()?;
-        }
-        if self.checkpoints.saver().is_some_and(|saver| !saver.wait(timeout)) {
-            return Err(Error::new(Status::Timeout, "a checkpoint is still on its way to the medium"));
-        }
-        match &*self.checkpoints.failure.lock() {
-            Some(text) => Err(Error::new(Status::Failed, text.clone())),
-            None => Ok(()),
-        }
     }
 }

@@ -242,7 +242,8 @@ impl Handler {
 
     /// Serves while no worker is inside an item.
     pub(super) fn standing_still<T>(&self, serve: impl FnOnce() -> T) -> T {
-        let crew = self.maps.active_crew();
+        // Held already, it is by this thread, further out: a save that a request has asked for.
+        let crew = self.maps.active_crew().filter(|crew| !crew.stance.is_held());
         let _held = crew.as_ref().map(|crew| crew.stance.hold(crew.attention));
         serve()
     }

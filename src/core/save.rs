@@ -105,7 +105,7 @@ impl Handler {
             Err(error) => return Err((waiting, Err(error))),
         };
         if in_place {
-            let saved = self.standing_still(|| saver.save(plan, &sources));
+            let saved = saver.save(plan, &sources);
             return Err((waiting, saved));
         }
         let mut image = match saver.image(plan) {
@@ -113,7 +113,7 @@ impl Handler {
             Err(error) => return Err((waiting, Err(error))),
         };
         let threads = (image.bytes() / WORTH_A_THREAD).clamp(1, MOST_THREADS).min(self.workers().into()) as usize;
-        self.standing_still(|| image.fill(&sources, |parts, copy| share(threads, parts, copy)));
+        image.fill(&sources, |parts, copy| share(threads, parts, copy));
         // It is there as long as it computes.
         let Some(handler) = table::find(self.handle()) else {
             return Err((waiting, Err(Error::new(Status::Expired, "the handler is being freed"))));
