@@ -20,7 +20,6 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <park.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
@@ -403,32 +402,6 @@ static void print_best(park_handler *job, const struct nist_problem *problem)
     for (j = 0; j < problem->parameters; j++) printf("b%d %21.12g\n", j + 1, b[j]);
 }
 
-/* ---- Ctrl-C ------------------------------------------------------------------------------------ */
-
-static park_handler *interruptible;
-
-/* Once: stop with a checkpoint. Again: abort. park_signal may be called from here. */
-static void interrupt(int signal_number)
-{
-    static volatile sig_atomic_t asked;
-
-    (void)signal_number;
-    park_signal(interruptible, asked ? PARK_ABORT : PARK_STOP);
-    asked = 1;
-}
-
-static void handle_interrupts(park_handler *job)
-{
-    struct sigaction action;
-
-    interruptible = job;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = interrupt;
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 /* ---- the command line --------------------------------------------------------------------------- */
 
 static const char usage[] =
@@ -532,6 +505,7 @@ static int run(const struct nist_problem *problem, const struct options *options
     display.best = NAN;
 
     park_set_units(job, "generations");
+    park_listen(job, NULL); /* in another terminal: park watch fit */
     park_set_workers(job, options->workers); /* 0: park's own count */
     park_set_delta(job, PARK_PROGRESS_DELTA, 0.1);
     park_set_delta(job, PARK_CHECKPOINT_DELTA, options->checkpoint_delta);
@@ -543,7 +517,8 @@ static int run(const struct nist_problem *problem, const struct options *options
         park_handler_free(job);
         return 1;
     }
-    handle_interrupts(job);
+    park_catch(job, 0, PARK_CATCH_INTERACTIVE); /* Ctrl-C: stop with a checkpoint; again: abort */
+    park_catch(job, 0, PARK_CATCH_SLURM);       /* SIGTERM */
     ended = watch(job, client, &display);
     code = park_exit_code(job);
 
@@ -559,8 +534,6 @@ static int run(const struct nist_problem *problem, const struct options *options
         if (park_checkpoint_count(job) == 0) printf("There is no checkpoint.\n");
         else printf("The same command%s goes on from %s.\n", options->start_anew ? " without --new" : "", options->checkpoint_path);
     }
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
     park_client_free(client);
     park_handler_free(job);
     return code;

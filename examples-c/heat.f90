@@ -10,24 +10,13 @@
 ! goes on where it was stopped. "kill -USR1" and "kill -USR2" pause and resume it. The exit code is park's: 0 done,
 ! 85 stopped with a checkpoint (run me again), 86 aborted.
 module heat
-  use, intrinsic :: iso_c_binding, only: c_funloc, c_funptr, c_int
+  use, intrinsic :: iso_c_binding, only: c_int
   use, intrinsic :: iso_fortran_env, only: int64, output_unit, real64
   use park
   implicit none
 
   integer, parameter :: side = 400
-  integer(c_int), parameter :: SIGINT = 2, SIGUSR1 = 10, SIGUSR2 = 12, SIGTERM = 15 ! Linux's numbers
-
-  type(park_handler) :: job ! in a module, where the signal handler finds it
-
-  interface
-     function c_signal(number, handler) bind(c, name='signal') result(previous)
-       import :: c_funptr, c_int
-       integer(c_int), value :: number
-       type(c_funptr), value :: handler
-       type(c_funptr) :: previous
-     end function c_signal
-  end interface
+  integer(c_int), parameter :: SIGUSR1 = 10, SIGUSR2 = 12 ! Linux's numbers
 
 contains
 
@@ -63,32 +52,6 @@ contains
     flush (output_unit)
   end subroutine draw
 
-  ! A POSIX signal handler: it may do nothing but tell park, no I/O above all.
-  subroutine on_signal(number) bind(c)
-    integer(c_int), value :: number
-    logical, save :: asked = .false.
-
-    select case (number)
-    case (SIGUSR1)
-       call job%signal(PARK_PAUSE)
-    case (SIGUSR2)
-       call job%signal(PARK_RESUME)
-    case default
-       call job%signal(merge(PARK_ABORT, PARK_STOP, asked))
-       asked = .true.
-    end select
-  end subroutine on_signal
-
-  subroutine handle(numbers)
-    integer(c_int), intent(in) :: numbers(:)
-    type(c_funptr) :: previous
-    integer :: i
-
-    do i = 1, size(numbers)
-       previous = c_signal(numbers(i), c_funloc(on_signal))
-    end do
-  end subroutine handle
-
   function steps_wanted() result(steps)
     integer(int64) :: steps
     character(32) :: argument
@@ -113,6 +76,7 @@ program heat_f90
   real(real64), target :: alpha = 0.2_real64, u(side, side)
   integer(int64), target :: step = 0
   integer(int64) :: steps
+  type(park_handler) :: job
   integer(c_int) :: code
   logical :: found
 
@@ -126,9 +90,13 @@ program heat_f90
   call job%protect('step', step)
   call job%checkpoint_dir('heat-f90.ckpt', keep=2)
   call job%set_units('steps')
+  call job%listen() ! in another terminal: park watch heat-f90
   call job%set_delta(PARK_PROGRESS_DELTA, 0.2d0)
   call job%on_progress(draw)
-  call handle([SIGINT, SIGTERM, SIGUSR1, SIGUSR2])
+  call job%catch(0, PARK_CATCH_INTERACTIVE) ! Ctrl-C
+  call job%catch(0, PARK_CATCH_SLURM) ! SIGTERM
+  call job%catch(SIGUSR1, PARK_PAUSE)
+  call job%catch(SIGUSR2, PARK_RESUME)
 
   call job%restore(found)
   if (found) print '(a,i0)', 'going on from step ', step

@@ -16,7 +16,6 @@
 #include <math.h>
 #include <nlopt.h>
 #include <park.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -128,14 +127,6 @@ static void print_best(park_handler *job, unsigned atoms)
     for (i = 0; i < 3 * atoms; i += 3) printf("%12.6f %12.6f %12.6f\n", x[i], x[i + 1], x[i + 2]);
 }
 
-static park_handler *interruptible;
-
-static void interrupt(int signal_number)
-{
-    (void)signal_number;
-    park_signal(interruptible, PARK_STOP); /* may be called from here */
-}
-
 /* ---- the program -------------------------------------------------------------------------------- */
 
 static int whole_number(const char *text, long least, long most, int64_t *value)
@@ -157,7 +148,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: nlopt [atoms, 2 to %d [evaluations, 1 to 2000000000]]\n", ATOMS_MOST);
         return 2;
     }
-    search.job = interruptible = park_handler_new("nlopt");
+    search.job = park_handler_new("nlopt");
     if (!search.job) {
         fprintf(stderr, "nlopt: no handler to be had\n");
         return 1;
@@ -167,10 +158,11 @@ int main(int argc, char **argv)
     for (i = 0; i < 3 * atoms; i++) x[i] = radius * sin(i * i); /* somewhere in the box */
 
     park_set_units(search.job, "evaluations");
+    park_listen(search.job, NULL); /* in another terminal: park watch nlopt */
     park_set_delta(search.job, PARK_PROGRESS_DELTA, 0.1);
     park_on_progress(search.job, draw, &search, NULL);
-    signal(SIGINT, interrupt);
-    signal(SIGTERM, interrupt);
+    park_catch(search.job, 0, PARK_CATCH_INTERACTIVE); /* Ctrl-C */
+    park_catch(search.job, 0, PARK_CATCH_SLURM);       /* SIGTERM */
 
     park_attach(search.job);
     result = nlopt_optimize(search.optimiser, x, &energy);

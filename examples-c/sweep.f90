@@ -1,6 +1,6 @@
 ! A parameter sweep on all processors: how high does a driven pendulum swing, for each strength of the drive? The
 ! equation of motion is integrated for 2000 strengths, by park's map, in batches: the job can be paused, stopped and
-! watched between any two of them. From the root of the repository:
+! watched between any two of them, and Ctrl-C ends it in the middle of one. From the root of the repository:
 !
 !   $ make
 !   $ mkdir -p build
@@ -74,6 +74,7 @@ program sweep
   status = PARK_OK
   call job%open('sweep')
   call job%set_units('pendulums')
+  call job%catch(0, PARK_CATCH_INTERACTIVE)
   call system_clock(began, rate)
   do first = 1, items, batch
      status = job%map(swing, strengths(first:first + batch - 1), swings(first:first + batch - 1))
@@ -84,7 +85,7 @@ program sweep
   call system_clock(ended)
   if (status < 0) print '(2a)', 'sweep: ', job%last_error()
   call job%close()
-  if (status /= PARK_OK) stop 1
+  if (status /= PARK_OK) stop job%exit_code(), quiet=.true.
   print '(a, es24.16)', 'sum of the highest swings', sum(swings)
   print '(a, f6.2, a, es10.2)', 'the highest is that at', strengths(maxloc(swings, 1)), ':', maxval(swings)
   print '(a, f8.3, a)', 'in', (ended - began)/real(rate, real64), ' s'

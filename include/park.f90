@@ -53,6 +53,9 @@ module park
   ! Signals.
   integer(c_int), parameter, public :: PARK_PAUSE = 1, PARK_RESUME = 2, PARK_ABORT = 3, PARK_CHECKPOINT = 4, PARK_STOP = 5
 
+  ! Actions of catch, beside the signals.
+  integer(c_int), parameter, public :: PARK_CATCH_NONE = 0, PARK_CATCH_INTERACTIVE = 100, PARK_CATCH_SLURM = 101
+
   ! States.
   integer(c_int), parameter, public :: PARK_STATE_IDLE = 0, PARK_STATE_RUNNING = 1, PARK_STATE_PAUSED = 2, &
        PARK_STATE_STOPPING = 3, PARK_STATE_COMPLETE = 4, PARK_STATE_ABORTED = 5, PARK_STATE_FAILED = 6
@@ -82,8 +85,11 @@ module park
      procedure :: map => handler_map
      procedure :: set_workers => handler_set_workers
      procedure :: signal => handler_signal
+     procedure :: catch => handler_catch
      procedure :: log => handler_log
      procedure :: set_units => handler_set_units
+     procedure :: listen => handler_listen
+     procedure :: unlisten => handler_unlisten
      procedure :: set_delta => handler_set_delta
      procedure :: describe => handler_describe
      procedure :: on_progress => handler_on_progress
@@ -222,6 +228,13 @@ module park
        integer(c_int) :: status
      end function c_signal
 
+     function c_catch(handle, signo, action) bind(c, name='park_catch') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int), value :: signo, action
+       integer(c_int) :: status
+     end function c_catch
+
      function c_log(handle, level, text) bind(c, name='park_log') result(status)
        import :: c_char, c_int, c_ptr
        type(c_ptr), value :: handle
@@ -236,6 +249,19 @@ module park
        character(kind=c_char), intent(in) :: reason(*)
        integer(c_int) :: status
      end function c_fail
+
+     function c_listen(handle, path) bind(c, name='park_listen') result(status)
+       import :: c_char, c_int, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(in), optional :: path(*)
+       integer(c_int) :: status
+     end function c_listen
+
+     function c_unlisten(handle) bind(c, name='park_unlisten') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: status
+     end function c_unlisten
 
      function c_set_units(handle, units) bind(c, name='park_set_units') result(status)
        import :: c_char, c_int, c_ptr
@@ -772,7 +798,7 @@ contains
 
     address = c_null_ptr
     if (present(earlier)) then
-       text = c_text(earlier)
+       allocate (text, source=c_text(earlier))
        address = c_loc(text)
     end if
     call conclude(self, 'protect_was', c_protect_was(self%handle, c_text(name), address), status)
@@ -906,6 +932,41 @@ contains
 
     call conclude(self, 'set_units', c_set_units(self%handle, c_text(units)), status)
   end subroutine handler_set_units
+
+  !> Lets a POSIX signal, by its number, ask for PARK_PAUSE, PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP. Or, with
+  !! signo 0: PARK_CATCH_INTERACTIVE, Ctrl-C stops, twice aborts; PARK_CATCH_SLURM, SIGTERM stops, twice aborts.
+  subroutine handler_catch(self, signo, action, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(in) :: signo, action
+    integer(c_int), intent(out), optional :: status
+
+    call conclude(self, 'catch', c_catch(self%handle, signo, action), status)
+  end subroutine handler_catch
+
+  !> Lets the command park and other programs of this user watch and steer the job, by a socket at path, or where the
+  !! command finds it. A job that cannot be watched is computed all the same: without a status, a failure is passed over.
+  subroutine handler_listen(self, path, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in), optional :: path
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: listens
+
+    if (present(path)) then
+       listens = c_listen(self%handle, c_text(path))
+    else
+       listens = c_listen(self%handle)
+    end if
+    if (present(status)) status = listens
+  end subroutine handler_listen
+
+  subroutine handler_unlisten(self, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: ended
+
+    ended = c_unlisten(self%handle)
+    if (present(status)) status = ended
+  end subroutine handler_unlisten
 
   !> which: PARK_PROGRESS_DELTA (1 s unless set), PARK_CHECKPOINT_DELTA (3600 s), PARK_IMPROVED_DELTA (0 s).
   subroutine handler_set_delta(self, which, seconds, status)

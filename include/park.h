@@ -230,6 +230,21 @@ extern "C" {
 #define PARK_MESSAGE 9
 
 /**
+ * Action of park_catch: the signal asks for nothing any more.
+ */
+#define PARK_CATCH_NONE 0
+
+/**
+ * Action of park_catch: stop, then abort, then what the signal does without park. Made for Ctrl-C.
+ */
+#define PARK_CATCH_INTERACTIVE 100
+
+/**
+ * Action of park_catch: stop, then abort. Made for the signal by which a batch system says that the time is up.
+ */
+#define PARK_CATCH_SLURM 101
+
+/**
  * State: nothing has run yet.
  */
 #define PARK_STATE_IDLE 0
@@ -507,7 +522,7 @@ extern "C" {
 
 /**
  * Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its
- * processor meanwhile. 50 is the default.
+ * processor meanwhile. 50 is the default. What the job's last map says counts.
  */
 #define PARK_OPTION_SPIN 7
 
@@ -601,15 +616,16 @@ typedef int (*park_service_fn)(park_handler *job, void *request);
 typedef void (*park_destroy_fn)(void *user);
 
 /**
- * Saves what park_protect_custom protects: hands over its bytes by park_sink_put. Called on the computation thread, inside
- * park_ready, park_checkpoint_now or park_checkpoint_done. 0: saved. Anything else: it failed, and nothing is saved.
+ * Saves what park_protect_custom protects: hands over its bytes by park_sink_put. Called on the computation
+ * thread, inside park_ready, park_checkpoint_now or park_checkpoint_done. 0: saved. Anything else: it failed, and
+ * nothing is saved.
  */
 typedef int (*park_save_fn)(park_handler *job, park_sink *sink, void *user);
 
 /**
- * Takes back the bytes that park_save_fn has saved; they live until it returns. Called on the computation thread, inside
- * park_restore or before the service of park_start, before any array is written. 0: they are fine. Anything else: they are
- * not, and nothing is restored: so it should look at all of them before it changes anything.
+ * Takes back the bytes that park_save_fn has saved; they live until it returns. Called on the computation thread,
+ * inside park_restore or before the service of park_start, before any array is written. 0: they are fine. Anything
+ * else: they are not, and nothing is restored: so it should look at all of them before it changes anything.
  */
 typedef int (*park_load_fn)(park_handler *job, const void *bytes, int64_t length, void *user);
 
@@ -688,6 +704,12 @@ typedef int (*park_progress_fn)(park_handler *job, double done, double total, do
  * must return soon, and must not call into park. libuv's uv_async_send has this form. The result is ignored.
  */
 typedef int (*park_notify_fn)(void *user);
+
+/**
+ * Called on the computation thread with a line of the log: its level, one of PARK_LOG_..., and its text, which lives
+ * until the callback returns. Nonzero asks the job to stop.
+ */
+typedef int (*park_log_fn)(park_handler *job, int level, const char *text, void *user);
 
 /**
  * ======== Version and errors ========
@@ -773,21 +795,17 @@ int park_detach(park_handler *job);
  * Begins a run on a thread of park's, with the stack of park_set_stack_size, and returns at once. Any thread but the
  * service thread.
  *
- * The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must stay
- * valid until destroy(request) is called, after the service has returned, or at once when this call fails. With
- * `resume` nonzero the thread restores first, as park_restore does: when there is no checkpoint the service runs from the
- * beginning, with a line in the log; when restoring fails the run fails, for that reason, or the one that a callback gave by
- * park_fail.
+ * The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must
+ * stay valid until destroy(request) is called, after the service has returned, or at once when this call fails.
+ * With `resume` nonzero the thread restores first, as park_restore does: when there is no checkpoint the service
+ * runs from the beginning, with a line in the log; when restoring fails the run fails, for that reason, or the one
+ * that a callback gave by park_fail.
  *
  * PARK_BUSY: a computation runs already. PARK_INVALID_ARGUMENT: `service` is NULL, or `resume` without
- * park_checkpoint_dir or park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the service thread.
- * PARK_SYSTEM: no thread.
+ * park_checkpoint_dir or park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the
+ * service thread. PARK_SYSTEM: no thread.
  */
-int park_start(park_handler *job,
-               park_service_fn service,
-               void *request,
-               park_destroy_fn destroy,
-               int resume);
+int park_start(park_handler *job, park_service_fn service, void *request, park_destroy_fn destroy, int resume);
 
 /**
  * Waits for the end of the run, at most `timeout` seconds (0: not at all, PARK_FOREVER: without end); says how the
@@ -804,6 +822,16 @@ int park_wait(park_handler *job, double timeout);
  * The state of the handler, one of PARK_STATE_... Any thread.
  */
 int park_state(park_handler *job);
+
+/**
+ * For how many seconds there was no ready point, as far as is known: 0 when the loop comes by all the time, or is
+ * halted. Any thread.
+ *
+ * A ready point with nothing to do leaves no trace. So from the first call on, for the rest of the handler's life, the
+ * service thread gives the loop something to attend to once a second, and the answer is how long that has waited: 0
+ * from the first call, later at most 1 s too little. A negative number is a status: PARK_NOT_RUNNING: no computation.
+ */
+double park_idle(park_handler *job);
 
 /**
  * What main should return for the last run. Any thread.
@@ -898,12 +926,6 @@ int park_improved(park_handler *job, double value, const void *state, int64_t by
 int64_t park_best(park_handler *job, double *out_value, void *buffer, int64_t bytes);
 
 /**
- * Writes a line to the log: it goes out as an event, and nowhere else. `text` is copied. Any thread.
- * PARK_INVALID_ARGUMENT: `level` is none of PARK_LOG_..., or `text` NULL or not UTF-8.
- */
-int park_log(park_handler *job, int level, const char *text);
-
-/**
  * Sets a delta, in seconds, from now on: `which` is PARK_PROGRESS_DELTA, PARK_CHECKPOINT_DELTA or
  * PARK_IMPROVED_DELTA. 0 means at every ready point (improved: at once). Any thread; a PARK_SET request does the same
  * by the names "progress_delta", "checkpoint_delta" and "improved_delta". PARK_INVALID_ARGUMENT: `which`, or
@@ -920,27 +942,23 @@ double park_delta(park_handler *job, int which);
 /**
  * ======== What a checkpoint holds ========
  *
- * Makes `count` elements at `pointer` part of every checkpoint that goes to park_checkpoint_dir; 1: a scalar. `type` is
- * one of PARK_F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, C64, C128. Any thread while nothing runs; during a run
- * the computation thread, outside callbacks.
+ * Makes `count` elements at `pointer` part of every checkpoint that goes to park_checkpoint_dir; 1: a scalar.
+ * `type` is one of PARK_F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, C64, C128. Any thread while nothing runs;
+ * during a run the computation thread, outside callbacks.
  *
  * The memory is the caller's and must stay there until park_unprotect or park_handler_free. park reads it in
- * park_ready, park_checkpoint_now and park_checkpoint_done, and writes it in park_restore; an array that was moved is
- * unprotected and protected again. `name` is copied; it is the array's name in the file. What "park_expose" exposes, the
- * progress and the best so far are saved anyhow.
+ * park_ready, park_checkpoint_now and park_checkpoint_done, and writes it in park_restore; an array that was moved
+ * is unprotected and protected again. `name` is copied; it is the array's name in the file. Exposed variables,
+ * the progress and the best so far are saved anyhow.
  *
- * PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, also one that begins with "park."; `pointer` NULL while
- * there are elements; `type`; `count` negative or too large. PARK_WRONG_THREAD, PARK_REENTRANT: during a run, from
- * elsewhere.
+ * PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, also one that begins with "park."; `pointer`
+ * NULL while there are elements; `type`; `count` negative or too large. PARK_WRONG_THREAD, PARK_REENTRANT: during
+ * a run, from elsewhere.
  */
-int park_protect(park_handler *job,
-                 const char *name,
-                 void *pointer,
-                 int type,
-                 int64_t count);
+int park_protect(park_handler *job, const char *name, void *pointer, int type, int64_t count);
 
 /**
- * As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: double u[3][4] is
+ * As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: `double u[3][4]` is
  * {3, 4}. 0 dimensions are a scalar; at most 32. The shape is copied, and is what numpy will show. Threads as
  * park_protect.
  *
@@ -954,8 +972,8 @@ int park_protect_shape(park_handler *job,
                        const int64_t *shape);
 
 /**
- * Protects what is not an array: `save` hands over its bytes by park_sink_put, `load` takes them back. The bytes are an
- * array of PARK_U8 in the file. Threads as park_protect, which also tells who owns what.
+ * Protects what is not an array: `save` hands over its bytes by park_sink_put, `load` takes them back. The bytes
+ * are an array of PARK_U8 in the file. Threads as park_protect, which also tells who owns what.
  *
  * Statuses as in park_protect; PARK_INVALID_ARGUMENT also for `save` or `load` being NULL.
  */
@@ -976,85 +994,78 @@ int park_protect_custom(park_handler *job,
 int park_protect_was(park_handler *job, const char *name, const char *earlier);
 
 /**
- * Takes an array out of the checkpoints to come: when it returns, park does not touch the memory any more, and a destroy
- * function has run. Threads as park_protect.
+ * Takes an array out of the checkpoints to come: when it returns, park does not touch the memory any more, and a
+ * destroy function has run. Threads as park_protect.
  *
  * PARK_UNKNOWN: `name` is not protected. PARK_INVALID_ARGUMENT: `name`. PARK_WRONG_THREAD, PARK_REENTRANT.
  */
-int park_unprotect(park_handler *job,
-                   const char *name);
+int park_unprotect(park_handler *job, const char *name);
 
 /**
- * Hands over `length` bytes of what a park_save_fn saves; they are copied, after those of the call before. Any thread,
- * until that function returns. PARK_INVALID_HANDLE: `sink`. PARK_INVALID_ARGUMENT: `length` negative, or `bytes` NULL with
- * a length.
+ * Hands over `length` bytes of what a park_save_fn saves; they are copied, after those of the call before. Any
+ * thread, until that function returns. PARK_INVALID_HANDLE: `sink`. PARK_INVALID_ARGUMENT: `length` negative, or
+ * `bytes` NULL with a length.
  */
-int park_sink_put(park_sink *sink,
-                  const void *bytes,
-                  int64_t length);
+int park_sink_put(park_sink *sink, const void *bytes, int64_t length);
 
 /**
  * ======== Checkpoints ========
  *
- * Opens the directory that checkpoints go to, and locks it for this handler until another call or park_handler_free;
- * it is made, with mode 0700, when it is not there. NULL closes it. Of what is there the `keep` newest whole checkpoints are
- * kept, at least one. Threads as park_protect.
+ * Opens the directory that checkpoints go to, and locks it for this handler until another call or
+ * park_handler_free; it is made, with mode 0700, when it is not there. NULL closes it. Of what is there the `keep`
+ * newest whole checkpoints are kept, at least one. Threads as park_protect.
  *
- * From then on park saves what park_protect protects by itself: every checkpoint_delta, on PARK_CHECKPOINT, before a stop
- * and in time for park_set_deadline. The memory is copied in park_ready and the loop goes on, while a thread of park's
- * writes; the event PARK_EVENT_CHECKPOINT, with the file's name as its text, and the answer to a request come when all is
- * on the medium. Until then the older checkpoints are what they were. Each is one file, NNNNNN.safetensors, which is there
- * whole or not at all. When a save fails, the event says so with PARK_FAILED, a line of the log names the path and the
- * cause, and the job goes on.
+ * From then on park saves what park_protect protects by itself: every checkpoint_delta, on PARK_CHECKPOINT, before
+ * a stop and in time for park_set_deadline. The memory is copied in park_ready and the loop goes on, while a
+ * thread of park's writes; the event PARK_EVENT_CHECKPOINT, with the file's name as its text, and the answer to a
+ * request come when all is on the medium. Until then the older checkpoints are what they were. Each is one file,
+ * NNNNNN.safetensors, which is there whole or not at all. When a save fails, the event says so with PARK_FAILED, a
+ * line of the log names the path and the cause, and the job goes on.
  *
  * PARK_BUSY: another process or handler has the directory; park_last_error tells which.
  * PARK_INVALID_ARGUMENT: `directory` empty or not UTF-8, `keep` below 1. PARK_SYSTEM: it cannot be made, opened or
  * locked. PARK_WRONG_THREAD, PARK_REENTRANT: during a run, from elsewhere. After any but these no directory is open.
  */
-int park_checkpoint_dir(park_handler *job,
-                        const char *directory,
-                        int64_t keep);
+int park_checkpoint_dir(park_handler *job, const char *directory, int64_t keep);
 
 /**
- * Chooses how park saves. PARK_CHECKPOINT_COPY, the default: the memory is copied, and the loop goes on at once; the copy
- * takes as much memory again, and is kept for the next. PARK_CHECKPOINT_IN_PLACE: nothing is copied, and park_ready
- * returns when all is on the medium; park_restore then reads the file twice instead of keeping it. Any thread; from the
- * next save on. PARK_INVALID_ARGUMENT: `mode`.
+ * Chooses how park saves. PARK_CHECKPOINT_COPY, the default: the memory is copied, and the loop goes on at once;
+ * the copy takes as much memory again, and is kept for the next. PARK_CHECKPOINT_IN_PLACE: nothing is copied, and
+ * park_ready returns when all is on the medium; park_restore then reads the file twice instead of keeping it. Any
+ * thread; from the next save on. PARK_INVALID_ARGUMENT: `mode`.
  */
-int park_checkpoint_mode(park_handler *job,
-                         int mode);
+int park_checkpoint_mode(park_handler *job, int mode);
 
 /**
- * Bounds what checkpoints may cost: those that are due by the time wait until the time that the loop has stood still for
- * checkpoints is no more than this share of the run's time, more than 0, at most 1; 1, the default, is no bound. The
- * first of a run is always made, as are those that somebody asks for. Any thread. PARK_INVALID_ARGUMENT: `share`.
+ * Bounds what checkpoints may cost: those that are due by the time wait until the time that the loop has stood
+ * still for checkpoints is no more than this share of the run's time, more than 0, at most 1; 1, the default, is
+ * no bound. The first of a run is always made, as are those that somebody asks for. Any thread.
+ * PARK_INVALID_ARGUMENT: `share`.
  */
-int park_checkpoint_share(park_handler *job,
-                          double share);
+int park_checkpoint_share(park_handler *job, double share);
 
 /**
- * Lets the job stop with a checkpoint, as PARK_STOP does, `margin` seconds before a time, in seconds since 1970; again in
- * each run that is going on then. `unix_time` 0 takes SLURM_JOB_END_TIME from the environment, PARK_FOREVER takes the
- * deadline away. A negative `margin` is park's own: twice the longest time that a save and that the loop between two
- * ready points took, and 5 s. Any thread.
+ * Lets the job stop with a checkpoint, as PARK_STOP does, `margin` seconds before a time, in seconds since 1970;
+ * again in each run that is going on then. `unix_time` 0 takes SLURM_JOB_END_TIME from the environment,
+ * PARK_FOREVER takes the deadline away. A negative `margin` is park's own: twice the longest time that a save and
+ * that the loop between two ready points took, and 5 s. Any thread.
  *
- * PARK_UNKNOWN: `unix_time` is 0 and SLURM_JOB_END_TIME is not there, or no number. PARK_INVALID_ARGUMENT: `unix_time`,
- * `margin`.
+ * PARK_UNKNOWN: `unix_time` is 0 and SLURM_JOB_END_TIME is not there, or no number. PARK_INVALID_ARGUMENT:
+ * `unix_time`, `margin`.
  */
-int park_set_deadline(park_handler *job,
-                      double unix_time,
-                      double margin);
+int park_set_deadline(park_handler *job, double unix_time, double margin);
 
 /**
- * Restores the job: from the newest whole checkpoint of park_checkpoint_dir, or, where there is no directory, by the
- * callback of park_on_checkpoint. Computation thread, outside callbacks; usually just after park_attach, when everything
- * is protected and exposed.
+ * Restores the job: from the newest whole checkpoint of park_checkpoint_dir, or, where there is no directory, by
+ * the callback of park_on_checkpoint. Computation thread, outside callbacks; usually just after park_attach, when
+ * everything is protected and exposed.
  *
  * A checkpoint that is not whole is skipped, with a warning in the log that says why. Names, types and shapes are
  * compared first, and nothing is touched unless all fit: what is protected must be in the file (but see
- * park_protect_was); what else is in the file is ignored, with a warning. Then the load functions and the callback are
- * called, and only when none refuses are the arrays written. Exposed values follow, but for read-only ones; one that is
- * no longer exposed, or does not fit its limits, is left with a warning. Progress and best so far are as they were.
+ * park_protect_was); what else is in the file is ignored, with a warning. Then the load functions and the callback
+ * are called, and only when none refuses are the arrays written. Exposed values follow, but for read-only ones;
+ * one that is no longer exposed, or does not fit its limits, is left with a warning. Progress and best so far are
+ * as they were.
  *
  * PARK_OK: restored; a line of the log tells from when. PARK_NO_CHECKPOINT: there is none, or no way to restore.
  * PARK_MISMATCH: it does not fit, or is of a job of another name; park_last_error names everything that differs.
@@ -1064,24 +1075,25 @@ int park_set_deadline(park_handler *job,
 int park_restore(park_handler *job);
 
 /**
- * Saves a checkpoint now. Computation thread, outside callbacks and maps. With PARK_CHECKPOINT_COPY it returns when the
- * copy is taken, and PARK_EVENT_CHECKPOINT or park_checkpoint_wait tells when it is on the medium; one that is on its way
- * is waited for first.
+ * Saves a checkpoint now. Computation thread, outside callbacks and maps. With PARK_CHECKPOINT_COPY it returns
+ * when the copy is taken, and PARK_EVENT_CHECKPOINT or park_checkpoint_wait tells when it is on the medium; one
+ * that is on its way is waited for first.
  *
- * PARK_REFUSED: there is no way to save, or the loop saves by itself. PARK_FAILED, PARK_SYSTEM, PARK_NO_MEMORY: it could not
- * be saved. PARK_ABORTED: given up, for an abort was asked for. PARK_NOT_RUNNING, PARK_WRONG_THREAD, PARK_REENTRANT.
+ * PARK_REFUSED: there is no way to save, or the loop saves by itself. PARK_FAILED, PARK_SYSTEM, PARK_NO_MEMORY: it
+ * could not be saved. PARK_ABORTED: given up, for an abort was asked for. PARK_NOT_RUNNING, PARK_WRONG_THREAD,
+ * PARK_REENTRANT.
  */
 int park_checkpoint_now(park_handler *job);
 
 /**
- * Waits until no checkpoint is on its way to the medium, at most `timeout` seconds (0: not at all, PARK_FOREVER: without
- * end). Any thread, but neither from a callback nor on the service thread.
+ * Waits until no checkpoint is on its way to the medium, at most `timeout` seconds (0: not at all, PARK_FOREVER:
+ * without end). Any thread, but neither from a callback nor on the service thread.
  *
- * PARK_OK: the last one is on the medium, or there was none. PARK_FAILED: the last one failed; park_last_error tells why.
- * PARK_TIMEOUT: one is still on its way. PARK_INVALID_ARGUMENT: `timeout`. PARK_WRONG_THREAD, PARK_REENTRANT.
+ * PARK_OK: the last one is on the medium, or there was none. PARK_FAILED: the last one failed; park_last_error
+ * tells why. PARK_TIMEOUT: one is still on its way. PARK_INVALID_ARGUMENT: `timeout`. PARK_WRONG_THREAD,
+ * PARK_REENTRANT.
  */
-int park_checkpoint_wait(park_handler *job,
-                         double timeout);
+int park_checkpoint_wait(park_handler *job, double timeout);
 
 /**
  * How many checkpoints there are in the directory, broken ones among them. Any thread. PARK_UNKNOWN: there is no
@@ -1090,30 +1102,28 @@ int park_checkpoint_wait(park_handler *job,
 int64_t park_checkpoint_count(park_handler *job);
 
 /**
- * Fills a message of the caller's with what is known of a checkpoint, the newest being 0: "generation" (integer), "file"
- * (text), "bytes", "whole" (truth value: every checksum was compared); where its header can be read "saved_at" (real,
- * seconds since 1970), "job", "done", "total", "units", "best" (where there was one) and "park" (the version that saved
- * it); where it is broken "reason". Reads the whole file when nobody has yet. Any thread.
+ * Fills a message of the caller's with what is known of a checkpoint, the newest being 0: "generation" (integer),
+ * "file" (text), "bytes", "whole" (truth value: every checksum was compared); where its header can be read
+ * "saved_at" (real, seconds since 1970), "job", "done", "total", "units", "best" (where there was one) and "park"
+ * (the version that saved it); where it is broken "reason". Reads the whole file when nobody has yet. Any thread.
  *
- * PARK_UNKNOWN: there is none at `index`, or no directory. PARK_INVALID_HANDLE also for `out_info`. PARK_SYSTEM: it cannot
- * be read.
+ * PARK_UNKNOWN: there is none at `index`, or no directory. PARK_INVALID_HANDLE also for `out_info`. PARK_SYSTEM:
+ * it cannot be read.
  */
-int park_checkpoint_info(park_handler *job,
-                         int64_t index,
-                         park_message *out_info);
+int park_checkpoint_info(park_handler *job, int64_t index, park_message *out_info);
 
 /**
- * Removes all checkpoints of the directory, for a job that is complete. One that is on its way comes through first. Any
- * thread, but neither from a callback nor on the service thread. PARK_UNKNOWN: there is no directory. PARK_SYSTEM: they
- * cannot be removed. PARK_WRONG_THREAD, PARK_REENTRANT.
+ * Removes all checkpoints of the directory, for a job that is complete. One that is on its way comes through
+ * first. Any thread, but neither from a callback nor on the service thread. PARK_UNKNOWN: there is no directory.
+ * PARK_SYSTEM: they cannot be removed. PARK_WRONG_THREAD, PARK_REENTRANT.
  */
 int park_checkpoint_clear(park_handler *job);
 
 /**
- * Sets the callback that saves and restores what is the job's own affair; it replaces the one before. Any thread; it is
- * called on the computation thread: to save every checkpoint_delta, on PARK_CHECKPOINT and before a stop; to restore by
- * park_restore or park_start with resume. A failed save is told by a checkpoint event and the log, and the job goes
- * on.
+ * Sets the callback that saves and restores what is the job's own affair; it replaces the one before. Any thread;
+ * it is called on the computation thread: to save every checkpoint_delta, on PARK_CHECKPOINT and before a stop; to
+ * restore by park_restore or park_start with resume. A failed save is told by a checkpoint event and the log, and
+ * the job goes on.
  *
  * With park_checkpoint_dir, files that it writes to the directory of park_checkpoint_path are part of the checkpoint.
  * A loop that would rather save by itself polls park_checkpoint_due instead. PARK_INVALID_ARGUMENT: `fn` is NULL.
@@ -1133,29 +1143,27 @@ int park_checkpoint_due(park_handler *job);
  * Says that the loop has saved a checkpoint (`ok` nonzero) or could not (0): the event goes out, requests that wait
  * for it are answered, the time to the next begins. Computation thread. It may be called when none was due.
  *
- * With park_checkpoint_dir it saves what is protected, and the files of park_checkpoint_path, as park_checkpoint_now does;
- * all of that comes once they are on the medium. PARK_FAILED, PARK_SYSTEM, PARK_NO_MEMORY: they could not be saved.
- * PARK_ABORTED: given up, for an abort was asked for. PARK_NOT_RUNNING, PARK_WRONG_THREAD.
- */
-int park_checkpoint_done(park_handler *job,
-                         int ok);
-
-/**
- * The directory for files of the user's own that belong to the checkpoint, as text out: returns its length without the
- * NUL, writes at most `length` bytes with the NUL. Computation thread. The files are flushed and verified by park, and
- * are there or not there together with the rest.
- *
- * To save: fresh and empty, in the callback with PARK_SAVE, or between park_checkpoint_due, which returned 1, and
- * park_checkpoint_done. To restore: in the callback with PARK_RESTORE, and after park_restore until the next save; its files
- * are to be read only.
- *
- * PARK_UNKNOWN: there is no directory. PARK_REFUSED: nothing is being saved, and nothing was restored. PARK_SYSTEM: it
- * cannot be made. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one. PARK_NOT_RUNNING,
+ * With park_checkpoint_dir it saves what is protected, and the files of park_checkpoint_path, as
+ * park_checkpoint_now does; all of that comes once they are on the medium. PARK_FAILED, PARK_SYSTEM,
+ * PARK_NO_MEMORY: they could not be saved. PARK_ABORTED: given up, for an abort was asked for. PARK_NOT_RUNNING,
  * PARK_WRONG_THREAD.
  */
-int64_t park_checkpoint_path(park_handler *job,
-                             char *buffer,
-                             int64_t length);
+int park_checkpoint_done(park_handler *job, int ok);
+
+/**
+ * The directory for files of the user's own that belong to the checkpoint, as text out: returns its length without
+ * the NUL, writes at most `length` bytes with the NUL. Computation thread. The files are flushed and verified by
+ * park, and are there or not there together with the rest.
+ *
+ * To save: fresh and empty, in the callback with PARK_SAVE, or between park_checkpoint_due, which returned 1, and
+ * park_checkpoint_done. To restore: in the callback with PARK_RESTORE, and after park_restore until the next save;
+ * its files are to be read only.
+ *
+ * PARK_UNKNOWN: there is no directory. PARK_REFUSED: nothing is being saved, and nothing was restored.
+ * PARK_SYSTEM: it cannot be made. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
+ * PARK_NOT_RUNNING, PARK_WRONG_THREAD.
+ */
+int64_t park_checkpoint_path(park_handler *job, char *buffer, int64_t length);
 
 /**
  * ======== Maps ========
@@ -1175,7 +1183,8 @@ int64_t park_checkpoint_path(park_handler *job,
  * not torn: checkpoints and a stop wait for the end of the map, unless PARK_OPTION_CHECKPOINTS says that they need
  * not. Inside `fn`, park_improved, park_log, park_signal and maps of the same job may be called; park_ready,
  * park_detach and park_handler_free return PARK_REENTRANT, PARK_WRONG_THREAD or PARK_BUSY (park_ready says 0 while
- * nothing is pending); what waits for the job, PARK_WRONG_THREAD.
+ * nothing is pending); what waits for the job, PARK_WRONG_THREAD. In a pause maps that are called inside items stand
+ * still as well; while this thread itself is in such an item, requests wait and the job is not PARK_STATE_PAUSED.
  *
  * The workers take no asynchronous signal and compute with this thread's floating-point rounding and traps; flags
  * that they raise are not brought back. Fortran: `fn` is a module procedure with bind(C); compile with -frecursive
@@ -1187,7 +1196,8 @@ int64_t park_checkpoint_path(park_handler *job,
  * PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item
  * failed; park_last_error has the first one's number. PARK_DIFFERS: the checking mode found items that differ.
  * PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride negative, arrays that no memory can hold. PARK_NOT_RUNNING,
- * PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
+ * PARK_WRONG_THREAD, PARK_REENTRANT: not from here. PARK_NO_MEMORY: the checking mode cannot keep two copies of what
+ * the map writes. PARK_FORKED also when `fn` made a child by fork and returns there: the child has no workers.
  */
 int park_map(park_handler *job,
              park_map_fn fn,
@@ -1218,7 +1228,8 @@ int park_map_with(park_handler *job,
  * on the job's workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All
  * else as park_map.
  *
- * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or
+ * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, `end` is below `begin`, or there are
+ * more than 2^63 - 1 items. Computation thread, or
  * inside an item.
  */
 int park_for(park_handler *job, int64_t begin, int64_t end, park_for_fn fn, void *user);
@@ -1232,8 +1243,8 @@ int park_for_with(park_handler *job, park_options *options, int64_t begin, int64
 /**
  * The items of the last map that the computation thread called, by what became of them: `which` is PARK_ITEMS_LEFT,
  * PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up
- * to, and without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the
- * memory instead.
+ * to, and without, *out_end. Any thread. In the checking mode of a park_for, and of memory that
+ * park_options_memory names, PARK_ITEMS_DIFFER has bytes of the memory instead.
  *
  * PARK_UNKNOWN: there are no more. PARK_INVALID_ARGUMENT: `which`, or an output that is NULL or not aligned.
  */
@@ -1263,7 +1274,7 @@ int park_options_set(park_options *options, int which, int64_t value);
 /**
  * Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the
  * ones before. Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map
- * uses them; at once when this fails. Statuses: PARK_OK, or those of every function.
+ * nor imap uses them, on the thread that brings that about, or on the one that made the imap; at once when this fails. Statuses: PARK_OK, or those of every function.
  */
 int park_options_hooks(park_options *options,
                        park_enter_fn enter,
@@ -1275,9 +1286,11 @@ int park_options_hooks(park_options *options,
  * Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with
  * these options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function
  * returned the last time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the
- * options are freed. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
+ * options are freed, and while a map runs with them. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
  */
-int park_options_statuses(park_options *options, int *statuses, int64_t count);
+int park_options_statuses(park_options *options,
+                          int *statuses,
+                          int64_t count);
 
 /**
  * Names the memory that a loop of park_for writes, `bytes` bytes from `memory` on, so that the checking mode can
@@ -1297,7 +1310,8 @@ int park_options_memory(park_options *options, void *memory, int64_t bytes);
 int park_set_workers(park_handler *job, int64_t count);
 
 /**
- * How many threads do a map, the caller included: what park_worker returns is below it. Any thread.
+ * How many threads do a map, the caller included: what park_worker returns is below it. So after park_set_workers
+ * with a smaller number it stays until no item of an imap, nor of a map, is run by the threads of before. Any thread.
  */
 int park_workers(park_handler *job);
 
@@ -1540,6 +1554,40 @@ int park_on_ready(park_handler *job, const char *name, park_message_fn fn, void 
  * `name`, or `fn` is NULL.
  */
 int park_method(park_handler *job, const char *name, park_message_fn fn, void *user, park_destroy_fn destroy);
+
+/**
+ * ======== POSIX signals ========
+ *
+ * Lets a POSIX signal ask the job for something. Any thread. park catches no signal unless this asks for it.
+ *
+ * `signo` is the signal's number, as SIGTERM. `action` is what the signal asks for, each time it comes: PARK_PAUSE,
+ * PARK_RESUME, PARK_ABORT, PARK_CHECKPOINT or PARK_STOP; or a preset:
+ *
+ * PARK_CATCH_INTERACTIVE, with `signo` 0 for SIGINT, which is Ctrl-C: stop, with a checkpoint; the second time: abort;
+ * the third time: what it would have done without park, so the process ends. Where SIGINT is ignored, as in the
+ * background of a script, `signo` 0 leaves it so.
+ *
+ * PARK_CATCH_SLURM, with `signo` 0 for SIGTERM, or with the signal of sbatch --signal: stop, with a checkpoint; later:
+ * abort.
+ *
+ * PARK_CATCH_NONE ends it; with `signo` 0, for all signals of this job. So does park_handler_free.
+ *
+ * To a preset, a signal that comes again within 0.2 s is the same one: launchers send it twice. It counts anew with
+ * each run. Before the first run it counts for that run. A signal that no job takes because their runs are over does
+ * what it would have done without park. Another call for the same job and signal replaces the action. Several jobs may
+ * catch the same signal; each is asked.
+ *
+ * A handler that was there before is called, too, after the jobs were asked. It is put back when no job catches the
+ * signal any more, unless somebody has put another over park's. park's has SA_SIGINFO, SA_ONSTACK and SA_RESTART (not
+ * where the handler before it has no SA_RESTART), runs on any thread of yours, takes no lock, and keeps errno. Under
+ * MPI call this after MPI_Init, and leave SIGUSR1 and SIGUSR2 to the launcher. The log tells what came.
+ *
+ * PARK_INVALID_ARGUMENT: `action`; or `signo`, which is no signal or cannot be caught: SIGKILL and SIGSTOP, those of
+ * faults, as SIGSEGV, SIGFPE, SIGABRT, and those that the C library keeps for itself. PARK_UNKNOWN: PARK_CATCH_NONE for
+ * a signal that the job does not catch. PARK_FULL: the jobs of this process catch 1024 signals already. PARK_SYSTEM:
+ * the operating system refused; or others have put their handlers over park's three times.
+ */
+int park_catch(park_handler *job, int signo, int action);
 
 /**
  * ======== Exposed variables ========
@@ -1789,6 +1837,32 @@ int park_event_level(const park_event *event);
 int64_t park_event_text(const park_event *event, char *buffer, int64_t length);
 
 /**
+ * ======== The log ========
+ *
+ * Writes a line to the log: it goes out as an event and, when PARK_LOG is set in the environment, to standard error.
+ * `text` is copied. Any thread.
+ *
+ * PARK_LOG is a level (off, error, warning, info, debug), or one for each job, as in "warning,heat=debug". With info it
+ * also tells of starts, pauses, checkpoints and ends, with debug of progress and improvements. Lines for which standard
+ * error has no room are left out, and counted.
+ *
+ * PARK_INVALID_ARGUMENT: `level` is none of PARK_LOG_..., or `text` NULL or not UTF-8.
+ */
+int park_log(park_handler *job, int level, const char *text);
+
+/**
+ * Calls `fn` with the lines of the log that are of this level or graver (PARK_LOG_DEBUG: all), on the computation
+ * thread inside park_ready: park_on_event for the usual case. Lines of the time after a run come with the next one, or
+ * when the handler is freed. Any thread. Returns a number above 0 for park_off_event. PARK_INVALID_ARGUMENT: `level` is none
+ * of PARK_LOG_..., or `fn` is NULL.
+ */
+int64_t park_on_log(park_handler *job,
+                    int level,
+                    park_log_fn fn,
+                    void *user,
+                    park_destroy_fn destroy);
+
+/**
  * ======== Messages ========
  *
  * Makes a message without values. Any thread; one message must not be changed by two at once. `name` is copied: the
@@ -1905,6 +1979,40 @@ int64_t park_message_key(const park_message *message, int64_t index, char *buffe
  * key. PARK_INVALID_ARGUMENT: `key`.
  */
 int park_message_type(const park_message *message, const char *key);
+
+/**
+ * ======== The control endpoint ========
+ *
+ * Lets other programs of the same user watch and steer the job: `park ls`, `park watch`, ten lines of Python
+ * (docs/control.md is the protocol). Any thread. A thread of park's serves them; the loop never waits for one. Setting
+ * PARK_LISTEN=1 in the environment does it for every handler, in park_handler_new; a failure there is a warning in the
+ * log and the handler's last error.
+ *
+ * `path` is that of the socket to be made, at most 107 bytes. NULL chooses a name that the command `park` finds, in
+ * PARK_RUNTIME_DIR, else in the directory park of XDG_RUNTIME_DIR if that is this user's, else in /tmp/park-UID; it must
+ * be the user's own, no link, and closed to others. Only processes of this user are answered. The socket is taken away
+ * by park_unlisten, by park_handler_free and, when the process is killed, by the next job or `park ls`.
+ *
+ * PARK_EXISTS: the job listens already (NULL after NULL is PARK_OK), or `path` is in use. PARK_INVALID_ARGUMENT:
+ * `path` empty, too long or not UTF-8. PARK_REFUSED: the directory is not the user's alone. PARK_FULL: too many
+ * sockets. PARK_SYSTEM: no socket or no thread to be had.
+ */
+int park_listen(park_handler *job,
+                const char *path);
+
+/**
+ * Where the job listens, as text out: returns the length of the path without the NUL, writes at most `length` bytes
+ * with the NUL. Any thread. PARK_UNKNOWN: the job does not listen. PARK_INVALID_ARGUMENT: a negative `length`, or a
+ * NULL `buffer` with another one.
+ */
+int64_t park_listen_path(park_handler *job, char *buffer, int64_t length);
+
+/**
+ * Ends park_listen: takes the socket away and closes every connection. Requests that the job has not begun to serve
+ * are withdrawn, and answered with PARK_CLOSED. Any thread; it may take 0.2 s when clients are slow to read their
+ * last lines. PARK_UNKNOWN: the job does not listen.
+ */
+int park_unlisten(park_handler *job);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,15 @@
 
 pub(crate) mod files;
 pub(crate) mod pages;
+mod signals;
+
+pub(crate) use signals::{
+    catch_signal, is_ignored, release_signal, uncatchable, with_signals_blocked, INTERRUPT, TERMINATE,
+};
+
+mod socket;
+
+pub(crate) use socket::{close_in_child, own_uid, peer_uid, set_backlog, thread_time, NotForChildren};
 
 use std::cell::Cell;
 use std::io;
@@ -130,16 +139,22 @@ impl FloatEnv {
         env
     }
 
-    /// Makes it that of the calling thread.
+    /// Makes it that of the calling thread, which keeps the flags that its own computations have raised.
     pub(crate) fn apply(self) {
-        if self == FloatEnv::of_this_thread() {
+        let now = FloatEnv::of_this_thread();
+        if self == now {
             return;
         }
-        // SAFETY: loads two control registers, which belong to this thread, with values that such registers held.
-        // Only threads of park's own come here, between items: no compiled code of Rust's depends on the old ones.
+        let mut mxcsr = 0u32;
+        // SAFETY: loads two control registers, which belong to this thread, with values that such registers held. It is
+        // done between items only: no compiled code of Rust's depends on the old ones.
         unsafe {
-            std::arch::asm!("fnclex", "fldcw [{}]", in(reg) &self.x87, options(nostack, preserves_flags));
-            std::arch::asm!("ldmxcsr [{}]", in(reg) &self.mxcsr, options(nostack, preserves_flags));
+            if self.x87 != now.x87 {
+                std::arch::asm!("fnclex", "fldcw [{}]", in(reg) &self.x87, options(nostack, preserves_flags));
+            }
+            std::arch::asm!("stmxcsr [{}]", in(reg) &mut mxcsr, options(nostack, preserves_flags));
+            mxcsr = self.mxcsr | (mxcsr & FloatEnv::STICKY_FLAGS);
+            std::arch::asm!("ldmxcsr [{}]", in(reg) &mxcsr, options(nostack, preserves_flags));
         }
     }
 }
@@ -206,29 +221,6 @@ impl Drop for CancelDisabled {
     }
 }
 
-/// Runs `make` with all asynchronous signals blocked, so that a thread which it creates never takes one that the
-/// program meant for itself. Synchronous faults stay deliverable: blocked, they would kill without a trace.
-pub(crate) fn with_signals_blocked<T>(make: impl FnOnce() -> T) -> T {
-    // SAFETY: sigset_t is plain data for which all zeroes is a value; sigfillset and pthread_sigmask only write
-    // the sets that live on this frame.
-    let before = unsafe {
-        let mut all: libc::sigset_t = std::mem::zeroed();
-        let mut before: libc::sigset_t = std::mem::zeroed();
-        libc::sigfillset(&mut all);
-        for fault in
-            [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS, libc::SIGPROF]
-        {
-            libc::sigdelset(&mut all, fault);
-        }
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        before
-    };
-    let made = make();
-    // SAFETY: as above; `before` is what pthread_sigmask filled in.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
-    made
-}
-
 /// Seconds since 1970, as of the kernel's last tick (1 to 4 ms ago): a quarter of the cost of the precise time, and an
 /// event's time is for people to read.
 pub(crate) fn coarse_time() -> f64 {
@@ -236,6 +228,21 @@ pub(crate) fn coarse_time() -> f64 {
     // SAFETY: writes the timespec on this frame.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut now) };
     now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
+}
+
+/// Milliseconds of a clock that only goes forward, as of the kernel's last tick. Async-signal-safe.
+pub(crate) fn coarse_milliseconds() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the timespec on this frame.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut now) };
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
+}
+
+/// Whether standard error takes a line now, without waiting: not a full pipe, nor a terminal that was told to hold.
+pub(crate) fn stderr_has_room() -> bool {
+    let mut stderr = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: reads and writes the one structure on this frame.
+    unsafe { libc::poll(&mut stderr, 1, 0) == 1 && stderr.revents & libc::POLLOUT != 0 }
 }
 
 /// A descriptor that poll(2) calls readable while it is raised.

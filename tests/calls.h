@@ -36,6 +36,11 @@ static int no_progress(park_handler *job, double done, double total, double left
     (void)job; (void)done; (void)total; (void)left; (void)user;
     return 0;
 }
+static int no_log(park_handler *job, int level, const char *line, void *user)
+{
+    (void)job; (void)level; (void)line; (void)user;
+    return 0;
+}
 static int no_item(park_handler *job, const void *in, void *out, int64_t index, void *user)
 {
     (void)job; (void)in; (void)out; (void)index; (void)user;
@@ -62,6 +67,9 @@ struct call { const char *name; int64_t (*call)(void *handle); int destroys; };
 #define DATA &destroyed, count_destroy
 CALL(handler, name, park_name(h, buffer, sizeof buffer))
 CALL(handler, handler_free, park_handler_free(h))
+CALL(handler, listen, park_listen(h, NULL))
+CALL(handler, listen_path, park_listen_path(h, buffer, sizeof buffer))
+CALL(handler, unlisten, park_unlisten(h))
 CALL(handler, attach, park_attach(h))
 CALL(handler, detach, park_detach(h))
 CALL(handler, start, park_start(h, no_service, DATA, 0))
@@ -140,6 +148,9 @@ CALL(handler, on_event, park_on_event(h, PARK_EVENT_ALL, PARK_ON_SERVICE, no_eve
 CALL(handler, off_event, park_off_event(h, 1))
 CALL(handler, on_improved, park_on_improved(h, no_improved, DATA))
 CALL(handler, on_progress, park_on_progress(h, no_progress, DATA))
+CALL(handler, on_log, park_on_log(h, PARK_LOG_DEBUG, no_log, DATA))
+CALL(handler, catch, park_catch(h, 0, PARK_CATCH_NONE))
+CALL(handler, idle, of_real(park_idle(h)))
 CALL(handler, client_new, of_pointer(park_client_new(h, PARK_EVENT_ALL)))
 #define TABLE(name, destroys) { "park_" #name, call_##name, destroys }
 static const struct call handler_calls[] = {
@@ -157,7 +168,9 @@ static const struct call handler_calls[] = {
     TABLE(expose_text, 0), TABLE(expose_f64s, 0), TABLE(expose_i64s, 0), TABLE(unexpose, 0), TABLE(variable_read_only, 0),
     TABLE(variable_describe, 0), TABLE(variable_check, 1), TABLE(variable_count, 0), TABLE(variable_name, 0),
     TABLE(variable_info, 0), TABLE(on_event, 1), TABLE(off_event, 0), TABLE(on_improved, 1), TABLE(on_progress, 1),
+    TABLE(on_log, 1), TABLE(catch, 0), TABLE(idle, 0),
     TABLE(client_new, 0),
+    TABLE(listen, 0), TABLE(listen_path, 0), TABLE(unlisten, 0),
 };
 
 CALL(client, client_free, park_client_free(h))

@@ -370,17 +370,18 @@ TEST(a_deadline_that_is_none_is_refused)
 
 /* ---- when it cannot be saved -------------------------------------------------------------------- */
 
-TEST(a_save_that_fails_is_told_and_the_job_goes_on)
+static void a_save_fails(int mode)
 {
     const char *directory = new_directory();
     struct state state;
     park_event *event;
     park_handler *job = job_with(&state, directory);
     park_client *client = park_client_new(job, PARK_EVENT_CHECKPOINT | PARK_EVENT_LOG);
+    CHECK_EQ(park_checkpoint_mode(job, mode), PARK_OK);
     CHECK_EQ(park_attach(job), PARK_OK);
     fill(&state, 1);
     remove_directory(directory);                                          /* somebody tidied up */
-    CHECK_EQ(park_checkpoint_now(job), PARK_OK);
+    CHECK_EQ(park_checkpoint_now(job), mode == PARK_CHECKPOINT_COPY ? PARK_OK : PARK_SYSTEM);
     CHECK_EQ(park_checkpoint_wait(job, LONG_TIME), PARK_FAILED);
     CHECK_MENTIONS(error_of(job), directory);
     event = next_of_kind(client, PARK_EVENT_LOG);
@@ -392,15 +393,18 @@ TEST(a_save_that_fails_is_told_and_the_job_goes_on)
     CHECK_EQ(park_event_status(event), PARK_FAILED);
     CHECK_EQ(park_event_free(event), PARK_OK);
     CHECK_EQ(park_ready(job), PARK_OK);
-    CHECK_EQ(park_checkpoint_mode(job, PARK_CHECKPOINT_IN_PLACE), PARK_OK);
-    CHECK_EQ(park_checkpoint_now(job), PARK_SYSTEM);
-    CHECK_MENTIONS(error_of(job), directory);
     CHECK_EQ(park_signal(job, PARK_STOP), PARK_OK);
     CHECK_EQ(park_ready(job), PARK_STOPPED);
     CHECK_EQ(park_detach(job), PARK_OK);
     CHECK_EQ(park_exit_code(job), PARK_EXIT_ABORTED);                     /* it is not said to be saved */
     CHECK_EQ(park_client_free(client), PARK_OK);
     CHECK_EQ(park_handler_free(job), PARK_OK);
+}
+
+TEST(a_save_that_fails_is_told_and_the_job_goes_on)
+{
+    a_save_fails(PARK_CHECKPOINT_COPY);
+    a_save_fails(PARK_CHECKPOINT_IN_PLACE);
 }
 
 static int fail_to_save(park_handler *job, park_sink *sink, void *user)
@@ -572,8 +576,13 @@ TEST(files_of_the_callback_are_part_of_the_checkpoint)
     CHECK_EQ(park_restore(job), PARK_OK);
     CHECK_EQ(own.step, 3);
     CHECK_EQ(own.restored, 2);
+    CHECK_EQ(park_checkpoint_now(job), PARK_OK);                          /* one to clear away */
+    CHECK_EQ(park_checkpoint_clear(job), PARK_OK);
+    snprintf(files, sizeof files, "%s/000003.files", directory);
+    CHECK(!is_there(files) && park_checkpoint_count(job) == 0);
+    CHECK_EQ(park_checkpoint_now(job), PARK_OK);
     end(job);
-    snprintf(files, sizeof files, "%s/000001.files/notes", directory);    /* they are verified like the rest */
+    snprintf(files, sizeof files, "%s/000004.files/notes", directory);    /* they are verified like the rest */
     damage(files, 1);
     job = new_job();
     CHECK_EQ(park_protect(job, "step", &own.step, PARK_I64, 1), PARK_OK);

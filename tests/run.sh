@@ -58,8 +58,8 @@ library() { # VARIANT: where it is
 
 # What builds each: the sanitizers are stable rustc's own, asked for by RUSTC_BOOTSTRAP.
 cargo_plain="make --no-print-directory lib"
-cargo_asan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo build --release --target $machine --target-dir build/asan"
-cargo_tsan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=thread cargo build --release -Zbuild-std --target $machine --target-dir build/tsan"
+cargo_asan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo build -p park --release --target $machine --target-dir build/asan"
+cargo_tsan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=thread cargo build -p park --release -Zbuild-std --target $machine --target-dir build/tsan"
 
 # How a C test is built and run in each variant. PARK_TEST_UNDER tells a test that time and memory are not its own.
 strict="-std=c11 -Wall -Wextra -Werror -pedantic -g -pthread -Iinclude -Itests"
@@ -102,13 +102,17 @@ fi
 some_pass="tee build/tests/cargo.out && grep -q 'test result: ok. [1-9]' build/tests/cargo.out"
 add cargo/test "set -o pipefail; cargo test 2>&1 | $some_pass"
 for tool in loom shuttle; do
-    add cargo/$tool "set -o pipefail; SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test --profile model --lib $tool --target-dir build/$tool 2>&1 | $some_pass"
+    add cargo/$tool "set -o pipefail; SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test -p park --profile model --lib $tool --target-dir build/$tool 2>&1 | $some_pass"
     add cargo/$tool-weakened "tests/weaken.py $tool"
 done
+runs=100000
+[ -n "$campaign" ] && runs=10000000
+add fuzz/reader "mkdir -p build/fuzz/corpus && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz reader build/fuzz/corpus fuzz/seeds/reader -- \
+    -dict=fuzz/reader.dict -max_len=2048 -len_control=0 -runs=$runs -print_final_stats=1 -artifact_prefix=build/fuzz/"
 add cargo/clippy "cargo clippy --all-targets -- -D warnings"
 add cargo/fmt "cargo fmt --check"
 add cargo/doc "RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --document-private-items"
-limit=1500 pass 1
+limit=$([ -n "$campaign" ] && echo 3600 || echo 1500) pass 1
 
 # ---- the header ------------------------------------------------------------------------------------
 
@@ -170,6 +174,11 @@ for source in tests/faults/*.c; do
     grep -q 'expect asan' "$source" && add "asan/fault/$name" "$(must_report asan asan "$source" "$asan")"
 done
 pass 2
+
+# ---- the file of a checkpoint, read without park ---------------------------------------------------
+
+add checkpoint/format "build/venv/bin/python tests/format.py"
+pass 1
 
 # ---- maps, from other languages --------------------------------------------------------------------
 
@@ -265,11 +274,21 @@ done
 pass 2
 add fit/build "make --no-print-directory build/fit"
 pass 1
+add slurm/job "tests/commands.py --build examples-c/heat.c && tests/slurm.sh"
 for dataset in ENSO Gauss1 Thurber MGH09; do
     add fit/$dataset "tests/fit.sh $dataset"
 done
 [ -e README.md ] && add readme/commands "tests/commands.py README.md"
 pass 2
+
+# ---- the park command ------------------------------------------------------------------------------
+
+add cli/terminal "tests/cli.py"
+# What make install puts there works, and make uninstall takes all of it away.
+add cli/install "rm -rf build/cli && make --no-print-directory install PREFIX=$PWD/build/cli && build/cli/bin/park --version | grep -qx 'park $version' &&
+    bash -c 'source build/cli/share/bash-completion/completions/park && complete -p park' &&
+    make --no-print-directory uninstall PREFIX=$PWD/build/cli && test -z \"\$(find build/cli -type f -o -type l)\""
+pass 1
 
 # ---- the end ---------------------------------------------------------------------------------------
 
@@ -292,6 +311,10 @@ if [ -n "$campaign" ]; then
     if [[ -z $select || $select == stress ]]; then
         section "The storm" {stress,storm_maps}.{plain,asan,valgrind,tsan}
         [ -d "$sources" ] || printf '\nnot run: ThreadSanitizer (needs rust-src)\n' >>RESULTS.md
+    fi
+    if [[ -z $select || $select == fuzz ]]; then
+        grep -E '^(Done|stat::)' $logs/fuzz.reader.log >$logs/fuzz.figures.log
+        section "The reader of checkpoints, fuzzed" fuzz.figures
     fi
     [[ -z $select || $select == crash ]] &&
         section "Checkpoints under torture" crash.{broken,limits,faults,replay,replay-without-flushes,kill,power-{ext4,xfs},power-{ext4,xfs}-without-flushes,weakened}

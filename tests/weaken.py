@@ -17,7 +17,7 @@ ORDERINGS = [
      "attention_is_never_lost"),
     ("lowering attention sees nothing", "attention.rs", [("self.word.fetch_and(!ATTENTION, Ordering::Acquire)", "self.word.fetch_and(!ATTENTION, Ordering::Relaxed)")],
      "attention_is_never_lost"),
-    ("a request shows nothing", "attention.rs", [("fetch_update(Ordering::Release, Ordering::Relaxed", "fetch_update(Ordering::Relaxed, Ordering::Relaxed")],
+    ("a request shows nothing", "attention.rs", [("match self.control.fetch_update(Ordering::Release, Ordering::Relaxed", "match self.control.fetch_update(Ordering::Relaxed, Ordering::Relaxed")],
      "a_checkpoint_sees_what_was_done_before_it_was_asked_for a_resume_ends_a_pause an_abort_ends_a_pause"),
     ("taking edges sees nothing", "attention.rs", [("fetch_and(!EDGES, Ordering::Acquire)", "fetch_and(!EDGES, Ordering::Relaxed)")],
      "a_checkpoint_sees_what_was_done_before_it_was_asked_for"),
@@ -114,6 +114,12 @@ STEPS = [
      [("        let notify = Arc::new(notify);\n", "        let notify = Arc::new(notify);\n        let waiting = self.queue.lock().has_news();\n"),
       ("        let waiting = self.queue.lock_patiently().has_news();\n", "")],
      "who_asks_to_be_notified_is"),
+    ("withdraws what is being served", "reply.rs",
+     [("        match self.0.compare_exchange(UNCLAIMED, mine, Ordering::Relaxed, Ordering::Relaxed) {\n", "        let made = self.0.load(Ordering::Relaxed);\n        if made == UNCLAIMED {\n            self.0.store(mine, Ordering::Relaxed);\n        }\n        match if made == UNCLAIMED { Ok(made) } else { Err(made) } {\n")],
+     "a_request_is_served_or_withdrawn"),
+    ("numbers the join before it wants events", "hub.rs",
+     [("        client.set_mask(mask);\n        let join = state.begun.then(|| state.stamp(join()));\n        (state.sequence, join)", "        let join = state.begun.then(|| state.stamp(join()));\n        let sequence = state.sequence;\n        drop(state);\n        client.set_mask(mask);\n        (sequence, join)")],
+     "who_joins_late_gets_all_that_follows"),
     ("takes the best that waits before it hands it out", "hub.rs",
      [("            return None;\n        }\n        Some(if", "            return None;\n        }\n        drop(state);\n        let mut state = self.lock();\n        Some(if")],
      "the_last_best_comes_before_the_end"),
@@ -185,7 +191,9 @@ def main():
     os.makedirs(copy)
     # Under another name: else cargo would take a weak build for that of the code itself.
     for part in ["Cargo.toml", "Cargo.lock"]:
-        open(f"{copy}/{part}", "w").write(open(part).read().replace('name = "park"', 'name = "park-weakened"', 1))
+        text = open(part).read().replace('name = "park"', 'name = "park-weakened"', 1)
+        # A workspace of its own, without the command.
+        open(f"{copy}/{part}", "w").write(re.sub(r"(?m)^(default-)?members = .*\n", "", text))
     shutil.copytree("src", f"{copy}/src")
 
     def check(name, program, model):

@@ -43,7 +43,7 @@ pub(crate) const EVERY_CHECKPOINT: u32 = 1 << 6;
 pub(crate) const HALTED: u32 = 1 << 7;
 /// Somebody sleeps on the control word: a halted computation thread, or threads of a map. Whoever changes the word
 /// takes the bit away and wakes them all.
-const WATCHED: u32 = 1 << 13;
+const WATCHED: u32 = 1 << 14;
 
 // Edges.
 pub(crate) const CHECKPOINT: u32 = 1 << 8;
@@ -53,6 +53,8 @@ pub(crate) const PROGRESS: u32 = 1 << 11;
 
 /// The time since the last checkpoint is up.
 pub(crate) const CHECKPOINT_TIME: u32 = 1 << 12;
+/// Somebody wants to know whether the loop still comes by: there is nothing to do but to come.
+pub(crate) const LOOK: u32 = 1 << 13;
 
 /// All that is asked for, and the phase.
 const ASKED: u32 = WATCHED - 1;
@@ -60,7 +62,7 @@ const ASKED: u32 = WATCHED - 1;
 /// to sleep: one nudge took WATCHED away, and the next sleeper set it again.
 const ONE_WAKING: u32 = WATCHED << 1;
 
-pub(crate) const EDGES: u32 = CHECKPOINT | MAIL | DELIVER | PROGRESS | CHECKPOINT_TIME;
+pub(crate) const EDGES: u32 = CHECKPOINT | MAIL | DELIVER | PROGRESS | CHECKPOINT_TIME | LOOK;
 pub(crate) const LEVELS: u32 = PAUSE | ABORT | STOP | EVERY_PROGRESS | EVERY_CHECKPOINT;
 
 /// What a signal asks for.
@@ -77,6 +79,16 @@ pub(crate) enum Signal {
 impl Signal {
     pub(crate) const ALL: [Signal; 5] =
         [Signal::Pause, Signal::Resume, Signal::Abort, Signal::Checkpoint, Signal::Stop];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Signal::Pause => "pause",
+            Signal::Resume => "resume",
+            Signal::Abort => "abort",
+            Signal::Checkpoint => "checkpoint",
+            Signal::Stop => "stop",
+        }
+    }
 
     /// The control word after this signal. Abort and stop let a halted computation go on, to its end.
     fn applied_to(self, control: u32) -> u32 {

@@ -3,7 +3,7 @@
 use super::bell::{Bell, LINGER};
 use super::event::{Event, Kind};
 use super::status::{Error, Result, Status};
-use super::sync::{sleep, Arc, AtomicBool, CancelDisabled, Flag, Mutex, Ordering};
+use super::sync::{sleep, Arc, AtomicBool, AtomicU32, CancelDisabled, Flag, Mutex, Ordering};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -94,7 +94,7 @@ pub(crate) enum Next {
 
 pub(crate) struct Client {
     pub(crate) id: i64,
-    pub(crate) mask: i32,
+    mask: AtomicU32,
     pub(crate) place: Place,
     queue: Mutex<Queue>,
     /// The emptied queue of the last delivery, for the next exchange: its memory is used again.
@@ -112,7 +112,7 @@ impl Client {
     pub(crate) fn new(id: i64, mask: i32, place: Place) -> Client {
         Client {
             id,
-            mask,
+            mask: AtomicU32::new(mask as u32),
             place,
             queue: Mutex::new(Queue {
                 events: VecDeque::new(),
@@ -132,7 +132,17 @@ impl Client {
     }
 
     pub(crate) fn wants(&self, kind: Kind) -> bool {
-        self.mask & kind as i32 != 0 || kind == Kind::CutOff
+        // Relaxed: it changes under the hub's lock, and is looked at under it.
+        self.mask.load(Ordering::Relaxed) & kind as u32 != 0 || kind == Kind::CutOff
+    }
+
+    pub(super) fn set_mask(&self, mask: i32) {
+        self.mask.store(mask as u32, Ordering::Relaxed);
+    }
+
+    #[cfg(not(model))]
+    pub(super) fn has_news(&self) -> bool {
+        self.queue.lock_patiently().has_news()
     }
 
     pub(crate) fn set_limit(&self, limit: Limit) {

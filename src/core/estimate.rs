@@ -38,22 +38,28 @@ impl Estimate {
 
     /// The seconds until `total`, from the newest sample on; `None` while nothing is known.
     pub(crate) fn seconds_left(&self, total: f64) -> Option<f64> {
-        let (&(first_time, _), &(now, done)) = (self.samples.front()?, self.samples.back()?);
+        let &(_, done) = self.samples.back()?;
         if total <= 0.0 {
             return None;
         }
         if done >= total {
             return Some(0.0);
         }
+        let rate = self.rate()?;
+        let left = total - done;
+        (left / LONGEST < rate).then(|| left / rate)
+    }
+
+    /// How much is done in a second; `None` while nothing is known.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        let (&(first_time, _), &(now, done)) = (self.samples.front()?, self.samples.back()?);
         let middle = first_time + (now - first_time) / 2.0;
         let &(since, done_then) = self.samples.iter().rev().find(|(time, _)| *time <= middle)?;
         // No operation here may raise a floating-point exception: it runs on the user's thread, where Fortran traps them.
         if now <= since || done <= done_then {
             return None;
         }
-        let rate = (done - done_then) / (now - since);
-        let left = total - done;
-        (left / LONGEST < rate).then(|| left / rate)
+        Some((done - done_then) / (now - since))
     }
 }
 

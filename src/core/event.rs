@@ -48,6 +48,15 @@ pub(crate) enum Level {
 
 impl Level {
     pub(crate) const ALL: [Level; 4] = [Level::Error, Level::Warning, Level::Info, Level::Debug];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Info => "info",
+            Level::Debug => "debug",
+        }
+    }
 }
 
 /// How far the job is.
@@ -93,5 +102,16 @@ impl Event {
             level: Level::Info,
             text: String::new(),
         }
+    }
+
+    /// How far the job is, for people: "62%, 620 of 1000 steps, 180 s left".
+    pub(crate) fn progress_text(&self) -> String {
+        let Progress { done, total, seconds_left } = self.progress;
+        let units = self.units.as_deref().map(|units| format!(" {units}")).unwrap_or_default();
+        if total <= 0.0 {
+            return format!("{done}{units}");
+        }
+        let left = seconds_left.map(|left| format!(", {left:.0} s left")).unwrap_or_default();
+        format!("{:.0}%, {done} of {total}{units}{left}", 100.0 * done / total)
     }
 }

@@ -3,8 +3,11 @@
 use super::attention::{
     is_halted, is_running, Attention, Signal, ABORT, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, STOP,
 };
+use super::catch;
 use super::checkpoint::Checkpoints;
 use super::client::{Client, EventFn, Place};
+use super::control::Control;
+use super::curve::Curve;
 use super::deadline::Deadline;
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
@@ -12,6 +15,8 @@ use super::hub::{Best, Hub, ToTell};
 use super::inbox::Inbox;
 use super::lifecycle::Run;
 use super::map::Maps;
+use super::notify::Notifier;
+use super::pulse::Pulse;
 use super::seat;
 use super::service::{Service, Task};
 use super::status::{Error, Result, Status};
@@ -22,6 +27,8 @@ use super::value::Value;
 use super::variable::{MessageFn, Variables};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The stack of a computation thread that park makes: Fortran's automatic arrays overflow a small one. Pages
 /// that are not used are never committed.
@@ -52,6 +59,10 @@ pub(crate) struct Handler {
     pub(super) awaiting_callbacks: Arc<AtomicUsize>,
     stack_bytes: AtomicUsize,
     pub(super) maps: Maps,
+    pub(super) control: Control,
+    born: Instant,
+    pub(super) pulse: Pulse,
+    pub(super) notifier: OnceLock<Arc<Notifier>>,
     last_error: Mutex<String>,
 }
 
@@ -80,6 +91,10 @@ impl Handler {
             awaiting_callbacks: Arc::new(AtomicUsize::new(0)),
             stack_bytes: AtomicUsize::new(DEFAULT_STACK_BYTES),
             maps: Maps::new(),
+            control: Control::new(),
+            born: Instant::now(),
+            pulse: Pulse::new(),
+            notifier: OnceLock::new(),
             last_error: Mutex::new(String::new()),
         });
         Service::start(&handler)?;
@@ -94,6 +109,8 @@ impl Handler {
         }
         self.claim_end()?;
         self.row.withdraw();
+        // After the handle has gone, so that no signal is caught anew.
+        let _ = catch::release(self.handle(), 0);
         self.join_computation();
         self.maps.close();
         // A save that is on its way comes through, and its event is delivered.
@@ -101,6 +118,8 @@ impl Handler {
         self.inbox.close();
         self.deliver(|place| matches!(place, Place::Computation(_)));
         self.service.stop();
+        // All is answered; now it is said.
+        self.close_control();
         for client in self.hub.close() {
             client.close();
         }
@@ -237,8 +256,8 @@ impl Handler {
         Event { progress: Progress { done, total, seconds_left: None }, job_state: self.state(), ..Event::new(kind) }
     }
 
-    pub(super) fn cut_off_event(&self) -> Event {
-        let text = "too many events waited for this callback: it gets no more".to_owned();
+    pub(crate) fn cut_off_event(&self) -> Event {
+        let text = "too many events waited: no more come".to_owned();
         Event { status: Status::CutOff, text, ..self.event(Kind::CutOff) }
     }
 
@@ -252,13 +271,20 @@ impl Handler {
 
     /// Adds a client. One that comes when something has happened already gets join first.
     pub(crate) fn subscribe(&self, mask: i32, place: Place) -> Result<Arc<Client>> {
-        let (client, to_tell) = self.hub.add(mask, place, || {
-            let mut join = self.event(Kind::Join);
-            join.progress.seconds_left = self.estimate.lock().seconds_left(join.progress.total);
-            join
-        })?;
+        let (client, to_tell) = self.hub.add(mask, place, || self.join_event())?;
         self.tell(to_tell);
         Ok(client)
+    }
+
+    /// Changes what a client wants; see [`Hub::rejoin`].
+    pub(crate) fn rejoin(&self, client: &Client, mask: i32) -> (u64, Option<Event>) {
+        self.hub.rejoin(client, mask, || self.join_event())
+    }
+
+    fn join_event(&self) -> Event {
+        let mut join = self.event(Kind::Join);
+        join.progress.seconds_left = self.estimate.lock().seconds_left(join.progress.total);
+        join
     }
 
     pub(crate) fn subscribe_callback(&self, mask: i32, on_service: bool, call: EventFn) -> Result<i64> {
@@ -301,6 +327,10 @@ impl Handler {
 
     pub(crate) fn best(&self) -> Option<Best> {
         self.hub.best()
+    }
+
+    pub(crate) fn curve(&self) -> Curve {
+        self.hub.curve()
     }
 
     // Progress.
@@ -352,6 +382,13 @@ impl Handler {
         self.hub.units()
     }
 
+    /// How far the job is, and how much it does in a second.
+    pub(crate) fn foreseen(&self) -> (Progress, Option<f64>) {
+        let (done, total) = self.row.progress();
+        let estimate = self.estimate.lock();
+        (Progress { done, total, seconds_left: estimate.seconds_left(total) }, estimate.rate())
+    }
+
     // Deltas.
 
     pub(crate) fn delta(&self, delta: Delta) -> f64 {
@@ -398,6 +435,18 @@ impl Handler {
             JobState::Running
         }
     }
+
+    /// How long there was no ready point, as far as it is known; see [`Pulse`].
+    pub(crate) fn idle(&self) -> Result<Duration> {
+        let control = self.attention().control();
+        if !is_running(control) {
+            return Err(Error::new(Status::NotRunning, "no computation is attached or started"));
+        }
+        if self.pulse.want() {
+            self.service.ring();
+        }
+        Ok(if is_halted(control) { Duration::ZERO } else { self.pulse.age() })
+    }
 }
 
 /// See [`Handler::enter_callback`].
@@ -418,6 +467,25 @@ impl Handler {
         drop(before);
     }
 
+    pub(crate) fn method_names(&self) -> Vec<String> {
+        sorted_names(&[&self.methods])
+    }
+
+    /// The messages that somebody handles.
+    pub(crate) fn signal_names(&self) -> Vec<String> {
+        sorted_names(&[&self.on_ready, &self.on_signal])
+    }
+
+    /// How long ago it was made.
+    pub(crate) fn up(&self) -> Duration {
+        self.born.elapsed()
+    }
+
+    /// When the run's last checkpoint was, in seconds since 1970, and whether it was saved.
+    pub(crate) fn last_checkpoint(&self) -> Option<(f64, bool)> {
+        self.run.lock().last_save
+    }
+
     pub(crate) fn set_on_ready(&self, name: &str, call: MessageFn) {
         let before = self.on_ready.lock().insert(name.to_owned(), call);
         drop(before);
@@ -427,4 +495,12 @@ impl Handler {
         let before = self.on_signal.lock().insert(name.to_owned(), call);
         drop(before);
     }
+}
+
+fn sorted_names(tables: &[&Mutex<HashMap<String, MessageFn>>]) -> Vec<String> {
+    let mut names: Vec<String> =
+        tables.iter().flat_map(|table| table.lock().keys().cloned().collect::<Vec<_>>()).collect();
+    names.sort();
+    names.dedup();
+    names
 }

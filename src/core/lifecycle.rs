@@ -1,6 +1,7 @@
 //! Runs: how one begins, how it ends, and what is kept of it.
 
 use super::attention::{has_ended, Signal};
+use super::catch;
 use super::client::Place;
 use super::estimate::Estimate;
 use super::event::{Bytes, JobState, Kind, Level};
@@ -67,6 +68,8 @@ pub(crate) struct Run {
     pub(super) await_save: Vec<Answerer>,
     failure: Option<String>,
     result: Option<Bytes>,
+    /// The last checkpoint: when, in seconds since 1970, and whether it was saved.
+    pub(super) last_save: Option<(f64, bool)>,
     /// The progress of the last progress event.
     pub(super) shown: Option<(f64, f64)>,
 }
@@ -153,6 +156,7 @@ impl Handler {
         self.clear_progress();
         self.computing.store(crate::sys::thread_number(), Ordering::Relaxed);
         put_computing_back(self.clone());
+        self.pulse.take_mark();
         self.attention().begin();
         self.timers.start(Delta::Progress);
         self.timers.start(Delta::Checkpoint);
@@ -269,6 +273,7 @@ impl Handler {
         drop(unsaved);
         self.inbox.close();
         self.attention().end();
+        catch::forget_times(self.handle());
         let kind = match outcome.status {
             Status::Ok => Kind::Complete,
             Status::Failed => Kind::Error,

@@ -14,9 +14,10 @@
 //! | `reply` | exactly one answer to each request |
 //! | `timer` | the deltas, and when each is due |
 //! | `inbox` | requests that wait for a ready point |
-//! | `event`, `client`, `hub` | what flows out, to whom, and the best so far |
+//! | `event`, `client`, `curve`, `hub` | what flows out, to whom, the bests over time, and the best so far |
 //! | `stream`, `turn`, `desk` | what an imap runs; whose turn it is; where blocks of items are handed over |
 //! | `table` | the static table of attention words: handles, checked in one compare |
+//! | `catch`, `pulse` | POSIX signals that ask for something; whether the loop still comes by |
 //! | `estimate` | the time that is left |
 //! | `store` | generations of checkpoints on the disk: a floor of its own |
 //! | `variable` | exposed variables |
@@ -31,6 +32,8 @@
 //! | `catalog`, `deadline` | which there are; a stop in time |
 //! | `inside` | whose functions a thread is inside of, and who waits for whom to leave them |
 //! | `imap`, `taker` | an imap, and the one who takes its results |
+//! | `control` | the endpoint by which other programs watch and steer the job |
+//! | `journal`, `notify` | what a job says on standard error, and to a service manager, when the environment asks for it |
 //!
 //! What threads do to each other is all on the floors up to `desk`; `models.rs` runs them under loom and shuttle.
 #![forbid(unsafe_code)]
@@ -52,6 +55,7 @@ pub(crate) mod timer;
 pub(crate) mod inbox;
 pub(crate) mod event;
 pub(crate) mod client;
+pub(crate) mod curve;
 pub(crate) mod hub;
 pub(crate) mod stream;
 pub(crate) mod turn;
@@ -67,6 +71,10 @@ mod shuttle_models;
 // From here on a model cannot run: static tables, real threads.
 #[cfg(not(model))]
 pub(crate) mod table;
+#[cfg(not(model))]
+pub(crate) mod catch;
+#[cfg(not(model))]
+pub(crate) mod pulse;
 #[cfg(not(model))]
 pub(crate) mod estimate;
 #[cfg(not(model))]
@@ -121,3 +129,9 @@ pub(crate) mod inside;
 pub(crate) mod imap;
 #[cfg(not(model))]
 pub(crate) mod taker;
+#[cfg(not(model))]
+pub(crate) mod control;
+#[cfg(not(model))]
+pub(crate) mod journal;
+#[cfg(not(model))]
+pub(crate) mod notify;

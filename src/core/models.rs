@@ -14,7 +14,7 @@ use super::inbox::{Ask, Inbox, Request};
 use super::mailbox::{Mailbox, Rest};
 use super::message::Message;
 use super::point::{self, Computation};
-use super::reply::{pair, Awaiter};
+use super::reply::{pair, Answerer, Awaiter, Claim};
 use super::stance::Stance;
 use super::status::Status;
 use super::stream::Block;
@@ -417,6 +417,22 @@ fn who_waits_for_a_reply_gets_it() {
     });
 }
 
+#[test]
+fn a_request_is_served_or_withdrawn() {
+    explore(|| {
+        let claim = Claim::new();
+        let answerer = Answerer::calling(claim.clone(), |_| {});
+        let server = thread::spawn(move || {
+            let serves = answerer.begin();
+            // It was left to another ready point, and stays what it is.
+            assert_eq!(answerer.begin(), serves);
+            serves
+        });
+        let withdrawn = claim.withdraw();
+        assert!(server.join().unwrap() != withdrawn);
+    });
+}
+
 // ---- pause and abort -------------------------------------------------------------------------------
 
 #[test]
@@ -544,6 +560,28 @@ fn watched_hub() -> (Arc<Hub>, Arc<Client>) {
     (hub, client)
 }
 
+/// A subscriber of the endpoint: what comes after its join is what happened after it.
+#[test]
+fn who_joins_late_gets_all_that_follows() {
+    explore(|| {
+        let hub = Arc::new(Hub::new());
+        let Ok((client, _)) = hub.add(0, Place::Queue, || Event::new(Kind::Join)) else { unreachable!() };
+        tell(hub.emit(Kind::Start, || Event::new(Kind::Start)));
+        let other = hub.clone();
+        let computation =
+            thread::spawn(move || tell(other.improve(1.0, b"state", true, || Event::new(Kind::Improved))));
+        let (after, join) = hub.rejoin(&client, ALL_KINDS, || Event::new(Kind::Join));
+        computation.join().unwrap();
+        let join = join.unwrap();
+        assert_eq!(join.sequence, after);
+        // The best is in the join or comes after it, and not both.
+        match client.pop() {
+            Next::Event(event) => assert!(join.value.is_none() && event.sequence == after + 1),
+            _ => assert_eq!(join.value, Some(1.0)),
+        }
+    });
+}
+
 #[test]
 fn a_client_that_sleeps_gets_every_event_in_order() {
     explore(|| {
@@ -624,7 +662,7 @@ fn the_requests_of_a_thread_keep_their_order() {
             Box::new(move || {
                 for index in 0..2 {
                     let order = order.clone();
-                    let answerer = super::reply::Answerer::calling(move |_| order.lock().push((thread, index)));
+                    let answerer = Answerer::calling(Claim::new(), move |_| order.lock().push((thread, index)));
                     let request = Request { ask: Ask::Get, message: Message::default(), answerer, undo: Vec::new() };
                     job.inbox.push(request, &job.attention());
                 }

@@ -3,8 +3,9 @@
 use super::attention::{
     ABORT, CHECKPOINT, CHECKPOINT_TIME, DELIVER, EVERY_CHECKPOINT, EVERY_PROGRESS, MAIL, PAUSE, PROGRESS, STOP,
 };
+use super::catch;
 use super::client::Place;
-use super::event::Kind;
+use super::event::{Kind, Level};
 use super::handler::Handler;
 use super::lifecycle::Stop;
 use super::message::Message;
@@ -21,6 +22,7 @@ struct Visit<'a> {
 impl Computation for Visit<'_> {
     fn serve(&mut self, edges: u32, room: &mut usize) {
         let handler = self.handler;
+        handler.pulse.take_mark();
         if edges & PROGRESS != 0 {
             handler.deadline.lock().reach();
             handler.show_progress();
@@ -81,11 +83,14 @@ impl Handler {
     /// Does what is asked for. Computation thread, outside callbacks and between the items of a map.
     pub(super) fn attend(&self) -> Status {
         let attention = self.attention();
+        for signal in catch::untold(self.handle()) {
+            self.log(Level::Info, signal);
+        }
         let every = attention.control() & (EVERY_PROGRESS | EVERY_CHECKPOINT);
         if every & EVERY_PROGRESS != 0 {
             self.show_progress();
         }
-        if every & EVERY_CHECKPOINT != 0 && self.wait_with_saving().is_zero() {
+        if every & EVERY_CHECKPOINT != 0 {
             self.save_in_time();
         }
         let verdict = point::pass(&attention, &mut Visit { handler: self, halted: None });

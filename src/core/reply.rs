@@ -7,7 +7,7 @@
 
 use super::message::Message;
 use super::status::{Error, Result, Status};
-use super::sync::{Arc, Condvar, Mutex};
+use super::sync::{Arc, AtomicU32, Condvar, Mutex, Ordering};
 use std::time::Instant;
 
 /// What comes back: the reply's values, or why not.
@@ -25,9 +25,37 @@ struct Cell {
     changed: Condvar,
 }
 
+/// By which a sender that does not wait withdraws its request.
+#[derive(Clone)]
+pub(crate) struct Claim(Arc<AtomicU32>);
+
+const UNCLAIMED: u32 = 0;
+const SERVED: u32 = 1;
+const WITHDRAWN: u32 = 2;
+
+impl Claim {
+    pub(crate) fn new() -> Claim {
+        Claim(Arc::new(AtomicU32::new(UNCLAIMED)))
+    }
+
+    /// One of the two wins, whichever thread comes first; the one who serves may ask again.
+    fn make(&self, mine: u32) -> bool {
+        // Relaxed: it says nothing but itself.
+        match self.0.compare_exchange(UNCLAIMED, mine, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => true,
+            Err(made) => made == mine,
+        }
+    }
+
+    /// The request has no effect any more. False: it is being served, or was.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.make(WITHDRAWN)
+    }
+}
+
 enum To {
     Cell(Arc<Cell>),
-    Call(Box<dyn FnOnce(Answer) + Send>),
+    Call(Box<dyn FnOnce(Answer) + Send>, Claim),
     Nobody,
 }
 
@@ -42,14 +70,18 @@ pub(crate) fn pair() -> (Answerer, Awaiter) {
 }
 
 impl Answerer {
-    /// An answerer that hands the answer to `call`.
-    pub(crate) fn calling(call: impl FnOnce(Answer) + Send + 'static) -> Answerer {
-        Answerer(To::Call(Box::new(call)))
+    /// An answerer that hands the answer to `call`. A request that is withdrawn by the claim is answered all the same.
+    pub(crate) fn calling(claim: Claim, call: impl FnOnce(Answer) + Send + 'static) -> Answerer {
+        Answerer(To::Call(Box::new(call), claim))
     }
 
     /// Begins to serve. False: the sender has withdrawn, and nothing must be done.
     pub(crate) fn begin(&self) -> bool {
-        let To::Cell(cell) = &self.0 else { return true };
+        let cell = match &self.0 {
+            To::Cell(cell) => cell,
+            To::Call(_, claim) => return claim.make(SERVED),
+            To::Nobody => return true,
+        };
         let mut state = cell.state.lock();
         if let State::Waiting = *state {
             *state = State::Serving;
@@ -64,7 +96,7 @@ impl Answerer {
     fn send(&mut self, answer: Answer) {
         match std::mem::replace(&mut self.0, To::Nobody) {
             To::Nobody => {}
-            To::Call(call) => call(answer),
+            To::Call(call, _) => call(answer),
             To::Cell(cell) => {
                 let mut state = cell.state.lock();
                 if !matches!(*state, State::Gone) {

@@ -5,7 +5,7 @@ use super::event::Level;
 use super::handler::Handler;
 use super::inbox::{Ask, Request};
 use super::message::Message;
-use super::reply::{pair, Answer, Answerer};
+use super::reply::{pair, Answer, Answerer, Claim};
 use super::service::Task;
 use super::status::{Error, Result, Status};
 use super::sync::{Arc, Ordering};
@@ -28,20 +28,21 @@ impl Handler {
         awaiter.wait(deadline)
     }
 
-    /// Sends a request whose answer goes to `call`, on the service thread.
+    /// Sends a request whose answer goes to `call`, on the service thread. By the claim it can be withdrawn.
     pub(crate) fn ask_later(
         self: &Arc<Self>,
         ask: Ask,
         message: Message,
         call: Box<dyn FnOnce(Answer) + Send>,
-    ) -> Result<()> {
+    ) -> Result<Claim> {
         // Relaxed: a count by itself.
         if self.awaiting_callbacks.fetch_add(1, Ordering::Relaxed) >= MOST_CALLBACKS {
             self.awaiting_callbacks.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::new(Status::Full, format!("{MOST_CALLBACKS} requests are waiting for their replies")));
         }
         let handler = self.clone();
-        let answerer = Answerer::calling(move |answer| {
+        let claim = Claim::new();
+        let answerer = Answerer::calling(claim.clone(), move |answer| {
             let waiting = handler.awaiting_callbacks.clone();
             handler.service.send(Task::Call(Box::new(move || {
                 waiting.fetch_sub(1, Ordering::Relaxed);
@@ -49,7 +50,7 @@ impl Handler {
             })));
         });
         self.submit(ask, message, answerer);
-        Ok(())
+        Ok(claim)
     }
 
     fn submit(&self, ask: Ask, message: Message, answerer: Answerer) {

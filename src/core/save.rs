@@ -1,7 +1,7 @@
 //! A save: from the copy to the moment when all is on the medium.
 
 use super::attention::{asked_in, ABORT, CHECKPOINT_TIME};
-use super::checkpoint::Flight;
+use super::checkpoint::{Flight, OwnFiles};
 use super::event::{Kind, Level};
 use super::handler::Handler;
 use super::lifecycle::Stop;
@@ -10,15 +10,17 @@ use super::reply::Answerer;
 use super::snapshot::Snapshot;
 use super::status::{Error, Result, Status};
 use super::store::{Draft, Saved, Source};
-use super::sync::{Arc, Mutex, Ordering};
+use super::sync::{coarse_time, Arc, Mutex, Ordering};
 use super::table;
 use super::timer::Delta;
 use super::value::Value;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
-/// To start a thread takes 30 us. A copy of fewer bytes is done before it comes.
-const WORTH_A_THREAD: u64 = 2 << 20;
+/// To start a thread takes 30 us: it is to have so much to copy that this does not count. And more threads than so many
+/// do not make memory faster.
+const WORTH_A_THREAD: u64 = 8 << 20;
+const MOST_THREADS: u64 = 16;
 
 /// Who waits for a save, from its begin.
 pub(super) struct Waiting {
@@ -110,7 +112,7 @@ impl Handler {
             Ok(image) => image,
             Err(error) => return Err((waiting, Err(error))),
         };
-        let threads = if image.bytes() < WORTH_A_THREAD { 1 } else { self.workers() as usize };
+        let threads = (image.bytes() / WORTH_A_THREAD).clamp(1, MOST_THREADS).min(self.workers().into()) as usize;
         self.standing_still(|| image.fill(&sources, |parts, copy| share(threads, parts, copy)));
         // It is there as long as it computes.
         let Some(handler) = table::find(self.handle()) else {
@@ -142,6 +144,8 @@ impl Handler {
         let told = saved.as_ref().map(|_| ()).map_err(|error| Error::new(error.status, error.text.clone()));
         if let Err(error) = &told {
             self.note_error(&error.text);
+            // What the user has written for it goes with it.
+            *self.checkpoints.own_files.lock() = OwnFiles::Nowhere;
         }
         self.conclude(waiting, saved);
         self.note_stall(began);
@@ -171,6 +175,7 @@ impl Handler {
     fn conclude(&self, waiting: Waiting, saved: Result<Option<Saved>>) {
         self.checkpoints.budget.lock().took(waiting.began.elapsed());
         let well = saved.is_ok();
+        self.run.lock().last_save = Some((coarse_time(), well));
         if waiting.for_stop {
             let mut run = self.run.lock();
             if well || run.stop == Stop::Saving {

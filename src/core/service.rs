@@ -1,7 +1,7 @@
 //! The service thread: takes messages, keeps time, serves clients. It never touches the user's memory, and runs
 //! user code only where the user asked for it.
 
-use super::attention::{is_halted, is_running, CHECKPOINT_TIME, PROGRESS};
+use super::attention::{is_halted, is_running, CHECKPOINT_TIME, LOOK, PROGRESS};
 use super::client::Place;
 use super::handler::Handler;
 use super::inbox::Request;
@@ -175,7 +175,29 @@ impl Handler {
                 }
             }
         }
+        self.feel_the_pulse(control).into_iter().for_each(&mut look_again);
         next
+    }
+
+    /// Leaves a mark for the loop while somebody wants to know whether it still comes by, and tells the service manager
+    /// that it does; returns when to look again.
+    fn feel_the_pulse(&self, control: u32) -> Option<Instant> {
+        let manager = self.notifier.get().filter(|manager| manager.period.is_some());
+        // Whoever is not in a run, or halted in it, misses no ready point.
+        let computes = is_running(control) && !is_halted(control);
+        if manager.is_none() && !(self.pulse.is_wanted() && computes) {
+            return None;
+        }
+        let (due, next) = self.pulse.is_due();
+        if due {
+            if let Some(manager) = manager.filter(|_| !computes || !self.pulse.is_marked()) {
+                manager.sign_of_life();
+            }
+            if computes && self.pulse.leave_mark() {
+                self.attention().raise(LOOK);
+            }
+        }
+        Some(next)
     }
 
     /// A checkpoint that is due may have to wait for its share of the time.

@@ -2,7 +2,7 @@
 #![allow(missing_docs)] // The comments are the header's.
 #![allow(dead_code)] // Most constants are read by C alone.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 /* The version of this header, and of the library that it came with. */
 pub const PARK_VERSION_MAJOR: c_int = 0;
@@ -90,6 +90,13 @@ pub const PARK_GET: c_int = 7;
 pub const PARK_INVOKE: c_int = 8;
 /// Request: a message of the user's own, by its name.
 pub const PARK_MESSAGE: c_int = 9;
+
+/// Action of park_catch: the signal asks for nothing any more.
+pub const PARK_CATCH_NONE: c_int = 0;
+/// Action of park_catch: stop, then abort, then what the signal does without park. Made for Ctrl-C.
+pub const PARK_CATCH_INTERACTIVE: c_int = 100;
+/// Action of park_catch: stop, then abort. Made for the signal by which a batch system says that the time is up.
+pub const PARK_CATCH_SLURM: c_int = 101;
 
 /// State: nothing has run yet.
 pub const PARK_STATE_IDLE: c_int = 0;
@@ -211,7 +218,7 @@ pub const PARK_OPTION_PROGRESS: c_int = 5;
 /// Option of maps: 1 is the checking mode, as with PARK_MAP_CHECK=1 in the environment. 0 is the default.
 pub const PARK_OPTION_CHECK: c_int = 6;
 /// Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its
-/// processor meanwhile. 50 is the default.
+/// processor meanwhile. 50 is the default. What the job's last map says counts.
 pub const PARK_OPTION_SPIN: c_int = 7;
 /// Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved
 /// in the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.
@@ -291,6 +298,12 @@ pub type park_progress_fn = Option<
     ) -> c_int,
 >;
 
+/// Called on the computation thread with a line of the log: its level, one of PARK_LOG_..., and its text, which lives
+/// until the callback returns. Nonzero asks the job to stop.
+pub type park_log_fn = Option<
+    unsafe extern "C-unwind" fn(job: *mut park_handler, level: c_int, text: *const c_char, user: *mut c_void) -> c_int,
+>;
+
 /// Saves (PARK_SAVE) or restores (PARK_RESTORE) what the job needs to go on later. Called on the computation thread,
 /// inside park_ready or park_restore or before the service of park_start. To return: PARK_OK, PARK_NO_CHECKPOINT
 /// when there is nothing to restore, anything else when it failed.
@@ -302,14 +315,15 @@ pub struct park_sink {
     _private: [u8; 0],
 }
 
-/// Saves what park_protect_custom protects: hands over its bytes by park_sink_put. Called on the computation thread, inside
-/// park_ready, park_checkpoint_now or park_checkpoint_done. 0: saved. Anything else: it failed, and nothing is saved.
+/// Saves what park_protect_custom protects: hands over its bytes by park_sink_put. Called on the computation
+/// thread, inside park_ready, park_checkpoint_now or park_checkpoint_done. 0: saved. Anything else: it failed, and
+/// nothing is saved.
 pub type park_save_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, sink: *mut park_sink, user: *mut c_void) -> c_int>;
 
-/// Takes back the bytes that park_save_fn has saved; they live until it returns. Called on the computation thread, inside
-/// park_restore or before the service of park_start, before any array is written. 0: they are fine. Anything else: they are
-/// not, and nothing is restored: so it should look at all of them before it changes anything.
+/// Takes back the bytes that park_save_fn has saved; they live until it returns. Called on the computation thread,
+/// inside park_restore or before the service of park_start, before any array is written. 0: they are fine. Anything
+/// else: they are not, and nothing is restored: so it should look at all of them before it changes anything.
 pub type park_load_fn = Option<
     unsafe extern "C-unwind" fn(job: *mut park_handler, bytes: *const c_void, length: i64, user: *mut c_void) -> c_int,
 >;

@@ -7,6 +7,7 @@ use super::guard::{with_handler, with_none};
 use crate::core::handler::Handler;
 use crate::core::status::{Error, Status};
 use crate::core::table;
+use crate::core::{journal, notify};
 use crate::sys;
 use std::ffi::{c_char, c_int, c_void};
 
@@ -38,11 +39,15 @@ pub unsafe extern "C" fn park_handler_new(name: *const c_char) -> *mut park_hand
     with_none(|| {
         extern "C" fn in_child() {
             table::raise_all();
+            sys::close_in_child();
         }
         sys::watch_fork(in_child);
         // SAFETY: the text is the caller's promise.
         let name = unsafe { self::name(name, "name") }?;
         let handler = Handler::new(name)?;
+        journal::open(&handler);
+        notify::open(&handler);
+        handler.listen_if_asked();
         Ok(handler.handle() as usize as *mut park_handler)
     })
 }
@@ -98,15 +103,15 @@ pub extern "C" fn park_detach(job: *mut park_handler) -> c_int {
 /// Begins a run on a thread of park's, with the stack of park_set_stack_size, and returns at once. Any thread but the
 /// service thread.
 ///
-/// The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must stay
-/// valid until destroy(request) is called, after the service has returned, or at once when this call fails. With
-/// `resume` nonzero the thread restores first, as park_restore does: when there is no checkpoint the service runs from the
-/// beginning, with a line in the log; when restoring fails the run fails, for that reason, or the one that a callback gave by
-/// park_fail.
+/// The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must
+/// stay valid until destroy(request) is called, after the service has returned, or at once when this call fails.
+/// With `resume` nonzero the thread restores first, as park_restore does: when there is no checkpoint the service
+/// runs from the beginning, with a line in the log; when restoring fails the run fails, for that reason, or the one
+/// that a callback gave by park_fail.
 ///
 /// PARK_BUSY: a computation runs already. PARK_INVALID_ARGUMENT: `service` is NULL, or `resume` without
-/// park_checkpoint_dir or park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the service thread.
-/// PARK_SYSTEM: no thread.
+/// park_checkpoint_dir or park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the
+/// service thread. PARK_SYSTEM: no thread.
 #[no_mangle]
 pub unsafe extern "C" fn park_start(
     job: *mut park_handler,
@@ -141,6 +146,17 @@ pub extern "C" fn park_wait(job: *mut park_handler, timeout: f64) -> c_int {
 #[no_mangle]
 pub extern "C" fn park_state(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| Ok(handler.state() as c_int))
+}
+
+/// For how many seconds there was no ready point, as far as is known: 0 when the loop comes by all the time, or is
+/// halted. Any thread.
+///
+/// A ready point with nothing to do leaves no trace. So from the first call on, for the rest of the handler's life, the
+/// service thread gives the loop something to attend to once a second, and the answer is how long that has waited: 0
+/// from the first call, later at most 1 s too little. A negative number is a status: PARK_NOT_RUNNING: no computation.
+#[no_mangle]
+pub extern "C" fn park_idle(job: *mut park_handler) -> f64 {
+    with_handler(job, |handler| Ok(handler.idle()?.as_secs_f64()))
 }
 
 /// What main should return for the last run. Any thread.

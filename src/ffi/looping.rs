@@ -3,7 +3,6 @@
 use super::constants::*;
 use super::convert::{check_out, choice, copy_out, slice, text};
 use super::guard::{with_computing, with_handler};
-use crate::core::event::Level;
 use crate::core::status::{Error, Status};
 use crate::core::table::{self, Stored};
 use crate::core::timer::Delta;
@@ -109,18 +108,6 @@ pub unsafe extern "C" fn park_best(
             unsafe { out_value.write(best.value) };
         }
         Ok(size)
-    })
-}
-
-/// Writes a line to the log: it goes out as an event, and nowhere else. `text` is copied. Any thread.
-/// PARK_INVALID_ARGUMENT: `level` is none of PARK_LOG_..., or `text` NULL or not UTF-8.
-#[no_mangle]
-pub unsafe extern "C" fn park_log(job: *mut park_handler, level: c_int, text: *const c_char) -> c_int {
-    with_handler(job, |handler| {
-        let level = choice(level, &Level::ALL, |level| level as c_int, "level")?;
-        // SAFETY: the text is the caller's promise.
-        handler.log(level, unsafe { self::text(text, "text") }?);
-        Ok(PARK_OK)
     })
 }
 

@@ -143,7 +143,7 @@ pub unsafe extern "C" fn park_ask_later(
                 call(handle as *mut park_handler, status as c_int, reply.cast_const(), user.data());
             });
         };
-        handler.ask_later(ask, message, Box::new(reply)).map(|()| PARK_OK)
+        handler.ask_later(ask, message, Box::new(reply)).map(|_| PARK_OK)
     })
 }
 

@@ -142,7 +142,7 @@ impl Disk {
         while written < bytes.len() {
             match self.file.write_at(&bytes[written..], offset + written as u64) {
                 Ok(0) => return Err(told(ErrorKind::WriteZero.into())),
-                Ok(more) => written = self.from_block(written, more, bytes.len()).map_err(told)?,
+                Ok(more) => written = self.next_block(written, more, bytes.len()).map_err(told)?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if self.is_direct() && files::is_not_offered(&error) => self.leave_direct().map_err(told)?,
                 Err(error) => return Err(told(error)),
@@ -154,16 +154,17 @@ impl Disk {
         Ok(())
     }
 
-    /// Reads all of it; less is a broken file. Whether directly, as for writing.
+    /// Reads so many bytes; less is a broken file. While the transfer goes past the page cache, offset and memory are
+    /// multiples of [`BLOCK`], and there is room to the next one.
     pub(crate) fn read_at(&self, into: &mut [u8], wanted: usize, offset: u64) -> std::result::Result<(), Unread> {
         let told = |error: io::Error| unread("read", &self.path, &error);
         let mut read = 0;
         while read < wanted {
             // To the next block, for a transfer past the page cache; the end of the file cuts it short.
-            let end = if self.is_direct() { into.len() } else { wanted };
+            let end = if self.is_direct() { wanted.next_multiple_of(BLOCK) } else { wanted };
             match self.file.read_at(&mut into[read..end], offset + read as u64) {
                 Ok(0) => return Err(Unread::Broken(format!("it ends at byte {}", offset + read as u64))),
-                Ok(more) => read = self.from_block(read, more, wanted).map_err(told)?,
+                Ok(more) => read = self.next_block(read, more, wanted).map_err(told)?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if self.is_direct() && files::is_not_offered(&error) => self.leave_direct().map_err(told)?,
                 Err(error) => return Err(told(error)),
@@ -173,7 +174,7 @@ impl Disk {
     }
 
     /// Where a transfer that was cut short goes on: past the page cache, at a block.
-    fn from_block(&self, done: usize, more: usize, wanted: usize) -> io::Result<usize> {
+    fn next_block(&self, done: usize, more: usize, wanted: usize) -> io::Result<usize> {
         let reached = done + more;
         if reached >= wanted || !self.is_direct() {
             return Ok(reached);

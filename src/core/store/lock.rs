@@ -47,6 +47,11 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Unlocked first: else another handler could register and lock, and this would unlock it for good.
         drop(self.held.take());
-        TAKEN.lock().retain(|&taken| taken != self.identity);
+        let mut taken = TAKEN.lock();
+        taken.retain(|&taken| taken != self.identity);
+        if taken.is_empty() {
+            // Nothing of park's stays behind.
+            *taken = Vec::new();
+        }
     }
 }

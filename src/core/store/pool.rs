@@ -1,7 +1,6 @@
 //! The threads that transfer and checksum: a private pool of rayon's, whose threads are joined.
 //!
-//! Pieces are claimed in their order, so that the medium sees one stream: while one thread checksums a piece, the
-//! transfer of the one before is under way in the other.
+//! Pieces are claimed in their order, so that the medium sees one stream.
 
 use crate::core::status::{Error, Result, Status};
 use crate::core::sync::Mutex;
@@ -9,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// More do not make a disk faster, and the computation wants the processors.
-const THREADS: usize = 2;
+/// One transfer under way, the next one waiting, and one thread that computes. More do not make a disk faster.
+const THREADS: usize = 3;
 
 pub(crate) struct Pool {
     /// `None` only while it is dropped.
@@ -45,6 +44,11 @@ impl Pool {
     /// Runs it on one of the threads, while this one waits.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.threads.as_ref().expect("it is not being dropped").install(work)
+    }
+
+    /// Does both at once.
+    pub(crate) fn both<A: Send, B: Send>(&self, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+        self.run(|| rayon::join(a, b))
     }
 
     /// Does `work` for each index below `count`, shared among the threads. Each makes itself what it works with. Nothing

@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn pieces_in_any_order_give_the_sums_of_the_whole() {
-        let bytes: Vec<u8> = (0..1000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..1000u32).map(|i| ((i * i) >> 3) as u8).collect();
         let tensors = [100..100, 100..101, 101..700, 700..700, 700..996];
         for length in [1, 7, 64, 333, 1000] {
             let sums = Sums::new(&tensors);

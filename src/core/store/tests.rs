@@ -1,5 +1,6 @@
 //! What the rest of park relies on, at the store itself.
 
+use super::disk::{Disk, Unread};
 use super::draft::Saved;
 use super::header::parse;
 use super::reader::Opened;
@@ -9,7 +10,9 @@ use super::*;
 use crate::core::status::{Result, Status};
 use crate::core::sync::Mutex;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{mpsc, Arc};
 
@@ -153,8 +156,7 @@ fn what_is_saved_comes_back() {
     for keep in [true, false] {
         let (opened, skipped) = vault.newest(keep).unwrap();
         let opened = opened.unwrap();
-        assert!(skipped.is_empty());
-        assert!(opened.path().ends_with("000002.safetensors"));
+        assert!(opened.path().ends_with("000002.safetensors") && skipped.is_empty());
         assert_eq!(opened.description(), &description());
         assert_eq!(opened.version(), env!("CARGO_PKG_VERSION"));
         assert!(opened.saved_at() > 1.7e9);
@@ -174,7 +176,7 @@ fn the_file_is_what_safetensors_reads() {
         assert!(tensor.data() == wanted.0 && tensor.dtype() == entry.dtype);
         // Aligned to its elements, in a file that is mapped.
         let offset = tensor.data().as_ptr() as usize - bytes.as_ptr() as usize;
-        assert!(tensor.data().is_empty() || offset % (entry.dtype.bitsize() / 8) == 0);
+        assert!(tensor.data().is_empty() || offset.is_multiple_of(entry.dtype.bitsize() / 8));
     }
     assert_eq!(u64::from_le_bytes(*bytes.first_chunk().unwrap()) % 4096, 4096 - 8);
 }
@@ -220,7 +222,8 @@ fn what_somebody_else_has_is_not_overwritten() {
 #[test]
 fn a_broken_generation_is_skipped_and_says_why() {
     let flip = |at: usize| move |bytes: &mut Vec<u8>| bytes[at] ^= 1;
-    let damage: [(&str, Box<dyn Fn(&mut Vec<u8>)>); 8] = [
+    type Damage = Box<dyn Fn(&mut Vec<u8>)>;
+    let damage: [(&str, Damage); 8] = [
         ("first bytes", Box::new(flip(0))),
         ("longer than 100 MB", Box::new(flip(7))),
         ("header is damaged", Box::new(flip(100))),
@@ -302,6 +305,52 @@ fn one_at_a_time_has_the_directory() {
     }
     drop(vault);
     open(&place, 1);
+}
+
+#[test]
+fn another_process_is_named() {
+    let place = Place::new();
+    let hold = "import fcntl, os, sys; lock = open('lock', 'w'); fcntl.lockf(lock, fcntl.LOCK_EX); os.write(1, b'x'); sys.stdin.read()";
+    let mut other = Command::new("python3")
+        .args(["-c", hold])
+        .current_dir(&place.0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    other.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    let refused = Vault::open(&place.0, 1, Box::new(|_| ())).err().unwrap();
+    assert_eq!(refused.status, Status::Busy);
+    assert!(refused.text.ends_with(&format!("in use by process {}", other.id())), "{refused}");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    open(&place, 1);
+}
+
+#[test]
+fn processes_that_save_once_and_end_do_not_fill_the_disk() {
+    let place = Place::new();
+    for seed in 1..6 {
+        let saver = Saver::new(open(&place, 1).0);
+        let plan = saver.vault().draft().plan(&description(), &[]).unwrap();
+        saver.submit(saver.image(plan).unwrap(), Box::new(|saved| drop(saved.unwrap()))).unwrap();
+        drop(saver);
+        assert!(names(&place).len() <= 3, "{seed}: {:?}", names(&place));
+        assert!(path(&place, seed).exists());
+    }
+}
+
+#[test]
+fn a_transfer_that_must_be_aligned_and_is_not_goes_through_the_cache() {
+    let place = Place::new();
+    let disk = Disk::to_write(&place.0.join("file"), true).unwrap();
+    let bytes: Vec<u8> = (0..20_000u32).map(|i| (i / 3) as u8).collect();
+    disk.write_at(&bytes[1..], 1).unwrap();
+    disk.flush().unwrap();
+    let mut read = vec![0; 24_000];
+    disk.read_at(&mut read, 19_900, 100).unwrap();
+    assert!(read[..19_900] == bytes[100..]);
+    assert!(matches!(disk.read_at(&mut read, 19_901, 100), Err(Unread::Broken(why)) if why.contains("20000")));
 }
 
 #[test]

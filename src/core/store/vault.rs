@@ -233,7 +233,7 @@ impl Vault {
             disk::remove(&self.manifest(generation))?;
             self.known.lock().remove(&generation);
             disk::flush_directory(&self.directory)?;
-            disk::remove(&self.files(generation))?;
+            disk::remove_tree(&self.files(generation))?;
         }
         disk::remove(&self.spare())
     }

@@ -1,4 +1,4 @@
-//! A generation, written and flushed: checksums of one piece while another is on its way to the medium.
+//! A generation, written and flushed, and checksummed meanwhile.
 
 use super::buffer::{pages, Gather};
 use super::disk::{Disk, BLOCK};
@@ -8,6 +8,9 @@ use super::sums::{piece, pieces, Sums, PIECE};
 use crate::core::status::Result;
 use crate::sys::pages::Pages;
 use std::sync::atomic::AtomicBool;
+
+/// How much is written at a time from an image: between two transfers the medium has nothing to do.
+const TRANSFER: usize = 32 << 20;
 
 /// Where the bytes come from.
 pub(crate) enum Content<'a> {
@@ -24,28 +27,31 @@ pub(crate) fn write(pool: &Pool, disk: &Disk, layout: &Layout, content: Content<
     disk.allocate(room)?;
     let sums = Sums::new(&layout.ranges);
     let (begin, end) = (layout.data_begin, layout.length);
-    let stop = AtomicBool::new(false);
-    let put = |bytes: &[u8], index| {
-        let piece = piece(begin, end, index);
-        sums.add(piece.start, &bytes[..(piece.end - piece.start) as usize]);
-        disk.write_at(&bytes[..(piece.end.next_multiple_of(BLOCK as u64) - piece.start) as usize], piece.start)
-    };
     match content {
+        // The header comes last, so the data need not wait for its checksums: one thread writes, another one sums.
         Content::Image(image) => {
-            pool.each(
-                pieces(begin, end),
-                &stop,
-                || Ok(()),
-                |(), index| put(&image[piece(begin, end, index).start as usize..], index),
-            )?;
+            let write = || {
+                let starts = (begin..room).step_by(TRANSFER);
+                starts
+                    .map(|at| (at, room.min(at + TRANSFER as u64)))
+                    .try_for_each(|(at, end)| disk.write_at(&image[at as usize..end as usize], at))
+            };
+            let sum = || {
+                for piece in (0..pieces(begin, end)).map(|index| piece(begin, end, index)) {
+                    sums.add(piece.start, &image[piece.start as usize..piece.end as usize]);
+                }
+            };
+            pool.both(write, sum).0?;
         }
         Content::Sources(sources) => {
             let gather = Gather::new(layout, sources);
             let make = || pages(PIECE.min((room - begin) as usize));
-            pool.each(pieces(begin, end), &stop, make, |own, index| {
+            pool.each(pieces(begin, end), &AtomicBool::new(false), make, |own, index| {
                 let piece = piece(begin, end, index);
-                gather.copy(piece.start, &mut own[..(piece.end - piece.start) as usize]);
-                put(own, index)
+                let bytes = (piece.end - piece.start) as usize;
+                gather.copy(piece.start, &mut own[..bytes]);
+                sums.add(piece.start, &own[..bytes]);
+                disk.write_at(&own[..bytes.next_multiple_of(BLOCK)], piece.start)
             })?;
         }
     }

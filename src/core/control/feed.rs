@@ -1,0 +1,97 @@
+//! The events of the job, on their way to those who subscribed.
+//!
+//! The endpoint is one client of the hub, however many subscribe: the loop pays for one. A subscriber's join is numbered
+//! like any event, so what it gets after it is exactly what came later.
+
+use super::json::notification;
+use crate::core::client::{Client, Limit, Next, Place};
+use crate::core::event::{Event, Kind};
+use crate::core::handler::Handler;
+use crate::core::status::Result;
+use crate::core::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What may wait in the hub for the endpoint: it works in portions, and rests between.
+const LIMIT: Limit = Limit { events: 16_384, bytes: 64 << 20 };
+/// The least time between two looks at the events. The first of a burst is sent at once; the loop then wakes nobody until
+/// the next look.
+const REST: Duration = Duration::from_millis(20);
+/// The share of one processor that events may cost: the rest of the endpoint's is for those who ask.
+const SHARE: f64 = 0.006;
+
+/// What is sent to subscribers: a line, and for whom.
+pub(super) struct News {
+    pub(super) line: Arc<str>,
+    pub(super) kind: Kind,
+    pub(super) sequence: u64,
+}
+
+impl News {
+    fn of(event: &Event) -> News {
+        News { line: Arc::from(notification(event) + "\n"), kind: event.kind, sequence: event.sequence }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Feed {
+    client: Option<Arc<Client>>,
+    /// When to look again, at the earliest.
+    next: Option<Instant>,
+}
+
+impl Feed {
+    /// Wants the events of the mask from now on; those in `join` know nothing yet. Returns the number of the last event
+    /// before this, and the join.
+    pub(super) fn want(
+        &mut self,
+        handler: &Handler,
+        mask: i32,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<(u64, Option<News>)> {
+        let client = match &self.client {
+            Some(client) => client,
+            None => {
+                let client = handler.subscribe(0, Place::Queue)?;
+                client.set_limit(LIMIT);
+                client.set_notify(Box::new(wake));
+                self.client.insert(client)
+            }
+        };
+        let (after, join) = handler.rejoin(client, mask);
+        Ok((after, join.as_ref().map(News::of)))
+    }
+
+    /// Nobody wants anything any more.
+    pub(super) fn forget(&mut self, handler: &Handler) {
+        if let Some(client) = self.client.take() {
+            // Unknown to a handler that is being freed: then it is out already.
+            let _ = handler.unsubscribe(client.id);
+        }
+    }
+
+    /// When to look for events; `None`: there are none.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        let client = self.client.as_ref()?;
+        client.has_news().then(|| self.next.unwrap_or(now))
+    }
+
+    /// A look has taken so much processor time, all that it brought about included.
+    pub(super) fn rest(&mut self, now: Instant, used: Duration) {
+        self.next = Some(now + REST.max(used.div_f64(SHARE)));
+    }
+
+    /// Hands out events while `go_on` says so. True: events were lost, for they came faster than they could be sent.
+    pub(super) fn look(&self, mut take: impl FnMut(News), mut go_on: impl FnMut() -> bool) -> bool {
+        let Some(client) = &self.client else { return false };
+        loop {
+            match client.pop() {
+                Next::Event(event) => take(News::of(&event)),
+                Next::CutOff => return true,
+                Next::Nothing | Next::Closed => return false,
+            }
+            if !go_on() {
+                return false;
+            }
+        }
+    }
+}
