@@ -616,15 +616,16 @@ typedef int (*park_service_fn)(park_handler *job, void *request);
 typedef void (*park_destroy_fn)(void *user);
 
 /**
- * Saves what park_protect_custom protects: hands over its bytes by park_sink_put. Called on the computation thread, inside
- * park_ready, park_checkpoint_now or park_checkpoint_done. 0: saved. Anything else: it failed, and nothing is saved.
+ * Saves what park_protect_custom protects: hands over its bytes by park_sink_put. Called on the computation
+ * thread, inside park_ready, park_checkpoint_now or park_checkpoint_done. 0: saved. Anything else: it failed, and
+ * nothing is saved.
  */
 typedef int (*park_save_fn)(park_handler *job, park_sink *sink, void *user);
 
 /**
- * Takes back the bytes that park_save_fn has saved; they live until it returns. Called on the computation thread, inside
- * park_restore or before the service of park_start, before any array is written. 0: they are fine. Anything else: they are
- * not, and nothing is restored: so it should look at all of them before it changes anything.
+ * Takes back the bytes that park_save_fn has saved; they live until it returns. Called on the computation thread,
+ * inside park_restore or before the service of park_start, before any array is written. 0: they are fine. Anything
+ * else: they are not, and nothing is restored: so it should look at all of them before it changes anything.
  */
 typedef int (*park_load_fn)(park_handler *job, const void *bytes, int64_t length, void *user);
 
@@ -794,21 +795,17 @@ int park_detach(park_handler *job);
  * Begins a run on a thread of park's, with the stack of park_set_stack_size, and returns at once. Any thread but the
  * service thread.
  *
- * The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must stay
- * valid until destroy(request) is called, after the service has returned, or at once when this call fails. With
- * `resume` nonzero the thread restores first, as park_restore does: when there is no checkpoint the service runs from the
- * beginning, with a line in the log; when restoring fails the run fails, for that reason, or the one that a callback gave by
- * park_fail.
+ * The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must
+ * stay valid until destroy(request) is called, after the service has returned, or at once when this call fails.
+ * With `resume` nonzero the thread restores first, as park_restore does: when there is no checkpoint the service
+ * runs from the beginning, with a line in the log; when restoring fails the run fails, for that reason, or the one
+ * that a callback gave by park_fail.
  *
  * PARK_BUSY: a computation runs already. PARK_INVALID_ARGUMENT: `service` is NULL, or `resume` without
- * park_checkpoint_dir or park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the service thread.
- * PARK_SYSTEM: no thread.
+ * park_checkpoint_dir or park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the
+ * service thread. PARK_SYSTEM: no thread.
  */
-int park_start(park_handler *job,
-               park_service_fn service,
-               void *request,
-               park_destroy_fn destroy,
-               int resume);
+int park_start(park_handler *job, park_service_fn service, void *request, park_destroy_fn destroy, int resume);
 
 /**
  * Waits for the end of the run, at most `timeout` seconds (0: not at all, PARK_FOREVER: without end); says how the
@@ -945,24 +942,20 @@ double park_delta(park_handler *job, int which);
 /**
  * ======== What a checkpoint holds ========
  *
- * Makes `count` elements at `pointer` part of every checkpoint that goes to park_checkpoint_dir; 1: a scalar. `type` is
- * one of PARK_F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, C64, C128. Any thread while nothing runs; during a run
- * the computation thread, outside callbacks.
+ * Makes `count` elements at `pointer` part of every checkpoint that goes to park_checkpoint_dir; 1: a scalar.
+ * `type` is one of PARK_F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, C64, C128. Any thread while nothing runs;
+ * during a run the computation thread, outside callbacks.
  *
  * The memory is the caller's and must stay there until park_unprotect or park_handler_free. park reads it in
- * park_ready, park_checkpoint_now and park_checkpoint_done, and writes it in park_restore; an array that was moved is
- * unprotected and protected again. `name` is copied; it is the array's name in the file. What "park_expose" exposes, the
- * progress and the best so far are saved anyhow.
+ * park_ready, park_checkpoint_now and park_checkpoint_done, and writes it in park_restore; an array that was moved
+ * is unprotected and protected again. `name` is copied; it is the array's name in the file. Exposed variables,
+ * the progress and the best so far are saved anyhow.
  *
- * PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, also one that begins with "park."; `pointer` NULL while
- * there are elements; `type`; `count` negative or too large. PARK_WRONG_THREAD, PARK_REENTRANT: during a run, from
- * elsewhere.
+ * PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, also one that begins with "park."; `pointer`
+ * NULL while there are elements; `type`; `count` negative or too large. PARK_WRONG_THREAD, PARK_REENTRANT: during
+ * a run, from elsewhere.
  */
-int park_protect(park_handler *job,
-                 const char *name,
-                 void *pointer,
-                 int type,
-                 int64_t count);
+int park_protect(park_handler *job, const char *name, void *pointer, int type, int64_t count);
 
 /**
  * As park_protect, with a shape of `dimensions` lengths, the slowest first, as C has them in memory: `double u[3][4]` is
@@ -979,8 +972,8 @@ int park_protect_shape(park_handler *job,
                        const int64_t *shape);
 
 /**
- * Protects what is not an array: `save` hands over its bytes by park_sink_put, `load` takes them back. The bytes are an
- * array of PARK_U8 in the file. Threads as park_protect, which also tells who owns what.
+ * Protects what is not an array: `save` hands over its bytes by park_sink_put, `load` takes them back. The bytes
+ * are an array of PARK_U8 in the file. Threads as park_protect, which also tells who owns what.
  *
  * Statuses as in park_protect; PARK_INVALID_ARGUMENT also for `save` or `load` being NULL.
  */
@@ -1001,85 +994,78 @@ int park_protect_custom(park_handler *job,
 int park_protect_was(park_handler *job, const char *name, const char *earlier);
 
 /**
- * Takes an array out of the checkpoints to come: when it returns, park does not touch the memory any more, and a destroy
- * function has run. Threads as park_protect.
+ * Takes an array out of the checkpoints to come: when it returns, park does not touch the memory any more, and a
+ * destroy function has run. Threads as park_protect.
  *
  * PARK_UNKNOWN: `name` is not protected. PARK_INVALID_ARGUMENT: `name`. PARK_WRONG_THREAD, PARK_REENTRANT.
  */
-int park_unprotect(park_handler *job,
-                   const char *name);
+int park_unprotect(park_handler *job, const char *name);
 
 /**
- * Hands over `length` bytes of what a park_save_fn saves; they are copied, after those of the call before. Any thread,
- * until that function returns. PARK_INVALID_HANDLE: `sink`. PARK_INVALID_ARGUMENT: `length` negative, or `bytes` NULL with
- * a length.
+ * Hands over `length` bytes of what a park_save_fn saves; they are copied, after those of the call before. Any
+ * thread, until that function returns. PARK_INVALID_HANDLE: `sink`. PARK_INVALID_ARGUMENT: `length` negative, or
+ * `bytes` NULL with a length.
  */
-int park_sink_put(park_sink *sink,
-                  const void *bytes,
-                  int64_t length);
+int park_sink_put(park_sink *sink, const void *bytes, int64_t length);
 
 /**
  * ======== Checkpoints ========
  *
- * Opens the directory that checkpoints go to, and locks it for this handler until another call or park_handler_free;
- * it is made, with mode 0700, when it is not there. NULL closes it. Of what is there the `keep` newest whole checkpoints are
- * kept, at least one. Threads as park_protect.
+ * Opens the directory that checkpoints go to, and locks it for this handler until another call or
+ * park_handler_free; it is made, with mode 0700, when it is not there. NULL closes it. Of what is there the `keep`
+ * newest whole checkpoints are kept, at least one. Threads as park_protect.
  *
- * From then on park saves what park_protect protects by itself: every checkpoint_delta, on PARK_CHECKPOINT, before a stop
- * and in time for park_set_deadline. The memory is copied in park_ready and the loop goes on, while a thread of park's
- * writes; the event PARK_EVENT_CHECKPOINT, with the file's name as its text, and the answer to a request come when all is
- * on the medium. Until then the older checkpoints are what they were. Each is one file, NNNNNN.safetensors, which is there
- * whole or not at all. When a save fails, the event says so with PARK_FAILED, a line of the log names the path and the
- * cause, and the job goes on.
+ * From then on park saves what park_protect protects by itself: every checkpoint_delta, on PARK_CHECKPOINT, before
+ * a stop and in time for park_set_deadline. The memory is copied in park_ready and the loop goes on, while a
+ * thread of park's writes; the event PARK_EVENT_CHECKPOINT, with the file's name as its text, and the answer to a
+ * request come when all is on the medium. Until then the older checkpoints are what they were. Each is one file,
+ * NNNNNN.safetensors, which is there whole or not at all. When a save fails, the event says so with PARK_FAILED, a
+ * line of the log names the path and the cause, and the job goes on.
  *
  * PARK_BUSY: another process or handler has the directory; park_last_error tells which.
  * PARK_INVALID_ARGUMENT: `directory` empty or not UTF-8, `keep` below 1. PARK_SYSTEM: it cannot be made, opened or
  * locked. PARK_WRONG_THREAD, PARK_REENTRANT: during a run, from elsewhere. After any but these no directory is open.
  */
-int park_checkpoint_dir(park_handler *job,
-                        const char *directory,
-                        int64_t keep);
+int park_checkpoint_dir(park_handler *job, const char *directory, int64_t keep);
 
 /**
- * Chooses how park saves. PARK_CHECKPOINT_COPY, the default: the memory is copied, and the loop goes on at once; the copy
- * takes as much memory again, and is kept for the next. PARK_CHECKPOINT_IN_PLACE: nothing is copied, and park_ready
- * returns when all is on the medium; park_restore then reads the file twice instead of keeping it. Any thread; from the
- * next save on. PARK_INVALID_ARGUMENT: `mode`.
+ * Chooses how park saves. PARK_CHECKPOINT_COPY, the default: the memory is copied, and the loop goes on at once;
+ * the copy takes as much memory again, and is kept for the next. PARK_CHECKPOINT_IN_PLACE: nothing is copied, and
+ * park_ready returns when all is on the medium; park_restore then reads the file twice instead of keeping it. Any
+ * thread; from the next save on. PARK_INVALID_ARGUMENT: `mode`.
  */
-int park_checkpoint_mode(park_handler *job,
-                         int mode);
+int park_checkpoint_mode(park_handler *job, int mode);
 
 /**
- * Bounds what checkpoints may cost: those that are due by the time wait until the time that the loop has stood still for
- * checkpoints is no more than this share of the run's time, more than 0, at most 1; 1, the default, is no bound. The
- * first of a run is always made, as are those that somebody asks for. Any thread. PARK_INVALID_ARGUMENT: `share`.
+ * Bounds what checkpoints may cost: those that are due by the time wait until the time that the loop has stood
+ * still for checkpoints is no more than this share of the run's time, more than 0, at most 1; 1, the default, is
+ * no bound. The first of a run is always made, as are those that somebody asks for. Any thread.
+ * PARK_INVALID_ARGUMENT: `share`.
  */
-int park_checkpoint_share(park_handler *job,
-                          double share);
+int park_checkpoint_share(park_handler *job, double share);
 
 /**
- * Lets the job stop with a checkpoint, as PARK_STOP does, `margin` seconds before a time, in seconds since 1970; again in
- * each run that is going on then. `unix_time` 0 takes SLURM_JOB_END_TIME from the environment, PARK_FOREVER takes the
- * deadline away. A negative `margin` is park's own: twice the longest time that a save and that the loop between two
- * ready points took, and 5 s. Any thread.
+ * Lets the job stop with a checkpoint, as PARK_STOP does, `margin` seconds before a time, in seconds since 1970;
+ * again in each run that is going on then. `unix_time` 0 takes SLURM_JOB_END_TIME from the environment,
+ * PARK_FOREVER takes the deadline away. A negative `margin` is park's own: twice the longest time that a save and
+ * that the loop between two ready points took, and 5 s. Any thread.
  *
- * PARK_UNKNOWN: `unix_time` is 0 and SLURM_JOB_END_TIME is not there, or no number. PARK_INVALID_ARGUMENT: `unix_time`,
- * `margin`.
+ * PARK_UNKNOWN: `unix_time` is 0 and SLURM_JOB_END_TIME is not there, or no number. PARK_INVALID_ARGUMENT:
+ * `unix_time`, `margin`.
  */
-int park_set_deadline(park_handler *job,
-                      double unix_time,
-                      double margin);
+int park_set_deadline(park_handler *job, double unix_time, double margin);
 
 /**
- * Restores the job: from the newest whole checkpoint of park_checkpoint_dir, or, where there is no directory, by the
- * callback of park_on_checkpoint. Computation thread, outside callbacks; usually just after park_attach, when everything
- * is protected and exposed.
+ * Restores the job: from the newest whole checkpoint of park_checkpoint_dir, or, where there is no directory, by
+ * the callback of park_on_checkpoint. Computation thread, outside callbacks; usually just after park_attach, when
+ * everything is protected and exposed.
  *
  * A checkpoint that is not whole is skipped, with a warning in the log that says why. Names, types and shapes are
  * compared first, and nothing is touched unless all fit: what is protected must be in the file (but see
- * park_protect_was); what else is in the file is ignored, with a warning. Then the load functions and the callback are
- * called, and only when none refuses are the arrays written. Exposed values follow, but for read-only ones; one that is
- * no longer exposed, or does not fit its limits, is left with a warning. Progress and best so far are as they were.
+ * park_protect_was); what else is in the file is ignored, with a warning. Then the load functions and the callback
+ * are called, and only when none refuses are the arrays written. Exposed values follow, but for read-only ones;
+ * one that is no longer exposed, or does not fit its limits, is left with a warning. Progress and best so far are
+ * as they were.
  *
  * PARK_OK: restored; a line of the log tells from when. PARK_NO_CHECKPOINT: there is none, or no way to restore.
  * PARK_MISMATCH: it does not fit, or is of a job of another name; park_last_error names everything that differs.
@@ -1089,24 +1075,25 @@ int park_set_deadline(park_handler *job,
 int park_restore(park_handler *job);
 
 /**
- * Saves a checkpoint now. Computation thread, outside callbacks and maps. With PARK_CHECKPOINT_COPY it returns when the
- * copy is taken, and PARK_EVENT_CHECKPOINT or park_checkpoint_wait tells when it is on the medium; one that is on its way
- * is waited for first.
+ * Saves a checkpoint now. Computation thread, outside callbacks and maps. With PARK_CHECKPOINT_COPY it returns
+ * when the copy is taken, and PARK_EVENT_CHECKPOINT or park_checkpoint_wait tells when it is on the medium; one
+ * that is on its way is waited for first.
  *
- * PARK_REFUSED: there is no way to save, or the loop saves by itself. PARK_FAILED, PARK_SYSTEM, PARK_NO_MEMORY: it could not
- * be saved. PARK_ABORTED: given up, for an abort was asked for. PARK_NOT_RUNNING, PARK_WRONG_THREAD, PARK_REENTRANT.
+ * PARK_REFUSED: there is no way to save, or the loop saves by itself. PARK_FAILED, PARK_SYSTEM, PARK_NO_MEMORY: it
+ * could not be saved. PARK_ABORTED: given up, for an abort was asked for. PARK_NOT_RUNNING, PARK_WRONG_THREAD,
+ * PARK_REENTRANT.
  */
 int park_checkpoint_now(park_handler *job);
 
 /**
- * Waits until no checkpoint is on its way to the medium, at most `timeout` seconds (0: not at all, PARK_FOREVER: without
- * end). Any thread, but neither from a callback nor on the service thread.
+ * Waits until no checkpoint is on its way to the medium, at most `timeout` seconds (0: not at all, PARK_FOREVER:
+ * without end). Any thread, but neither from a callback nor on the service thread.
  *
- * PARK_OK: the last one is on the medium, or there was none. PARK_FAILED: the last one failed; park_last_error tells why.
- * PARK_TIMEOUT: one is still on its way. PARK_INVALID_ARGUMENT: `timeout`. PARK_WRONG_THREAD, PARK_REENTRANT.
+ * PARK_OK: the last one is on the medium, or there was none. PARK_FAILED: the last one failed; park_last_error
+ * tells why. PARK_TIMEOUT: one is still on its way. PARK_INVALID_ARGUMENT: `timeout`. PARK_WRONG_THREAD,
+ * PARK_REENTRANT.
  */
-int park_checkpoint_wait(park_handler *job,
-                         double timeout);
+int park_checkpoint_wait(park_handler *job, double timeout);
 
 /**
  * How many checkpoints there are in the directory, broken ones among them. Any thread. PARK_UNKNOWN: there is no
@@ -1115,30 +1102,28 @@ int park_checkpoint_wait(park_handler *job,
 int64_t park_checkpoint_count(park_handler *job);
 
 /**
- * Fills a message of the caller's with what is known of a checkpoint, the newest being 0: "generation" (integer), "file"
- * (text), "bytes", "whole" (truth value: every checksum was compared); where its header can be read "saved_at" (real,
- * seconds since 1970), "job", "done", "total", "units", "best" (where there was one) and "park" (the version that saved
- * it); where it is broken "reason". Reads the whole file when nobody has yet. Any thread.
+ * Fills a message of the caller's with what is known of a checkpoint, the newest being 0: "generation" (integer),
+ * "file" (text), "bytes", "whole" (truth value: every checksum was compared); where its header can be read
+ * "saved_at" (real, seconds since 1970), "job", "done", "total", "units", "best" (where there was one) and "park"
+ * (the version that saved it); where it is broken "reason". Reads the whole file when nobody has yet. Any thread.
  *
- * PARK_UNKNOWN: there is none at `index`, or no directory. PARK_INVALID_HANDLE also for `out_info`. PARK_SYSTEM: it cannot
- * be read.
+ * PARK_UNKNOWN: there is none at `index`, or no directory. PARK_INVALID_HANDLE also for `out_info`. PARK_SYSTEM:
+ * it cannot be read.
  */
-int park_checkpoint_info(park_handler *job,
-                         int64_t index,
-                         park_message *out_info);
+int park_checkpoint_info(park_handler *job, int64_t index, park_message *out_info);
 
 /**
- * Removes all checkpoints of the directory, for a job that is complete. One that is on its way comes through first. Any
- * thread, but neither from a callback nor on the service thread. PARK_UNKNOWN: there is no directory. PARK_SYSTEM: they
- * cannot be removed. PARK_WRONG_THREAD, PARK_REENTRANT.
+ * Removes all checkpoints of the directory, for a job that is complete. One that is on its way comes through
+ * first. Any thread, but neither from a callback nor on the service thread. PARK_UNKNOWN: there is no directory.
+ * PARK_SYSTEM: they cannot be removed. PARK_WRONG_THREAD, PARK_REENTRANT.
  */
 int park_checkpoint_clear(park_handler *job);
 
 /**
- * Sets the callback that saves and restores what is the job's own affair; it replaces the one before. Any thread; it is
- * called on the computation thread: to save every checkpoint_delta, on PARK_CHECKPOINT and before a stop; to restore by
- * park_restore or park_start with resume. A failed save is told by a checkpoint event and the log, and the job goes
- * on.
+ * Sets the callback that saves and restores what is the job's own affair; it replaces the one before. Any thread;
+ * it is called on the computation thread: to save every checkpoint_delta, on PARK_CHECKPOINT and before a stop; to
+ * restore by park_restore or park_start with resume. A failed save is told by a checkpoint event and the log, and
+ * the job goes on.
  *
  * With park_checkpoint_dir, files that it writes to the directory of park_checkpoint_path are part of the checkpoint.
  * A loop that would rather save by itself polls park_checkpoint_due instead. PARK_INVALID_ARGUMENT: `fn` is NULL.
@@ -1158,29 +1143,27 @@ int park_checkpoint_due(park_handler *job);
  * Says that the loop has saved a checkpoint (`ok` nonzero) or could not (0): the event goes out, requests that wait
  * for it are answered, the time to the next begins. Computation thread. It may be called when none was due.
  *
- * With park_checkpoint_dir it saves what is protected, and the files of park_checkpoint_path, as park_checkpoint_now does;
- * all of that comes once they are on the medium. PARK_FAILED, PARK_SYSTEM, PARK_NO_MEMORY: they could not be saved.
- * PARK_ABORTED: given up, for an abort was asked for. PARK_NOT_RUNNING, PARK_WRONG_THREAD.
- */
-int park_checkpoint_done(park_handler *job,
-                         int ok);
-
-/**
- * The directory for files of the user's own that belong to the checkpoint, as text out: returns its length without the
- * NUL, writes at most `length` bytes with the NUL. Computation thread. The files are flushed and verified by park, and
- * are there or not there together with the rest.
- *
- * To save: fresh and empty, in the callback with PARK_SAVE, or between park_checkpoint_due, which returned 1, and
- * park_checkpoint_done. To restore: in the callback with PARK_RESTORE, and after park_restore until the next save; its files
- * are to be read only.
- *
- * PARK_UNKNOWN: there is no directory. PARK_REFUSED: nothing is being saved, and nothing was restored. PARK_SYSTEM: it
- * cannot be made. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one. PARK_NOT_RUNNING,
+ * With park_checkpoint_dir it saves what is protected, and the files of park_checkpoint_path, as
+ * park_checkpoint_now does; all of that comes once they are on the medium. PARK_FAILED, PARK_SYSTEM,
+ * PARK_NO_MEMORY: they could not be saved. PARK_ABORTED: given up, for an abort was asked for. PARK_NOT_RUNNING,
  * PARK_WRONG_THREAD.
  */
-int64_t park_checkpoint_path(park_handler *job,
-                             char *buffer,
-                             int64_t length);
+int park_checkpoint_done(park_handler *job, int ok);
+
+/**
+ * The directory for files of the user's own that belong to the checkpoint, as text out: returns its length without
+ * the NUL, writes at most `length` bytes with the NUL. Computation thread. The files are flushed and verified by
+ * park, and are there or not there together with the rest.
+ *
+ * To save: fresh and empty, in the callback with PARK_SAVE, or between park_checkpoint_due, which returned 1, and
+ * park_checkpoint_done. To restore: in the callback with PARK_RESTORE, and after park_restore until the next save;
+ * its files are to be read only.
+ *
+ * PARK_UNKNOWN: there is no directory. PARK_REFUSED: nothing is being saved, and nothing was restored.
+ * PARK_SYSTEM: it cannot be made. PARK_INVALID_ARGUMENT: a negative `length`, or a NULL `buffer` with another one.
+ * PARK_NOT_RUNNING, PARK_WRONG_THREAD.
+ */
+int64_t park_checkpoint_path(park_handler *job, char *buffer, int64_t length);
 
 /**
  * ======== Maps ========
@@ -1198,9 +1181,10 @@ int64_t park_checkpoint_path(park_handler *job,
  * calling thread while no other is inside an item, delivers events to the callbacks of this thread, and ends early
  * on PARK_ABORT and PARK_STOP. A job that has a way to save (park_on_checkpoint, or it asks park_checkpoint_due) is
  * not torn: checkpoints and a stop wait for the end of the map, unless PARK_OPTION_CHECKPOINTS says that they need
- * not. Inside `fn`, park_improved, park_log, park_signal and maps of the same job may be called; park_ready,
+ * not; a checkpoint that is asked for in a pause lets the map go on to its end. Inside `fn`, park_improved, park_log, park_signal and maps of the same job may be called; park_ready,
  * park_detach and park_handler_free return PARK_REENTRANT, PARK_WRONG_THREAD or PARK_BUSY (park_ready says 0 while
- * nothing is pending); what waits for the job, PARK_WRONG_THREAD.
+ * nothing is pending); what waits for the job, PARK_WRONG_THREAD. In a pause maps that are called inside items stand
+ * still as well; while this thread itself is in such an item, requests wait and the job is not PARK_STATE_PAUSED.
  *
  * The workers take no asynchronous signal and compute with this thread's floating-point rounding and traps; flags
  * that they raise are not brought back. Fortran: `fn` is a module procedure with bind(C); compile with -frecursive

@@ -13,6 +13,7 @@ import sys
 MEANT_TO_STAY = [
     "in push<park::ffi::registry::Entry<",   # the tables keep their rows for the handles to come
     "in push<usize, alloc::alloc::Global>",  # and the lists of their free rows
+    "crossbeam_epoch",                         # rayon's own garbage collector, one for the process
     "in __add_to_environ stdlib",              # the environment, of a test that changes it
     "_IO_file_doallocate libio",               # stdio's own buffers
 ]

@@ -75,12 +75,12 @@ TEST(several_signals_ask_for_different_things)
     CHECK_EQ(park_on_checkpoint(job, save_nothing, &saves, NULL), PARK_OK);
     CHECK_EQ(park_catch(job, SIGTSTP, PARK_PAUSE), PARK_OK);
     CHECK_EQ(park_catch(job, SIGCONT, PARK_RESUME), PARK_OK);
-    CHECK_EQ(park_catch(job, SIGRTMAX, PARK_CHECKPOINT), PARK_OK);
+    CHECK_EQ(park_catch(job, SIGRTMIN, PARK_CHECKPOINT), PARK_OK);
     CHECK_EQ(park_catch(job, SIGHUP, PARK_ABORT), PARK_OK);
     CHECK_EQ(park_start(job, run_loop, &loop, NULL, 0), PARK_OK);
     raise(SIGTSTP);
     WAIT_UNTIL(park_state(job) == PARK_STATE_PAUSED);
-    raise(SIGRTMAX);
+    raise(SIGRTMIN);
     WAIT_UNTIL(atomic_load(&saves) == 1);
     raise(SIGCONT);
     raise(SIGTSTP);                                           /* no pause between: each counts */
@@ -281,6 +281,7 @@ TEST(ctrl_z_after_the_run_halts_the_process_as_ever)
 {
     int status = 0;
     pid_t child;
+    if (strcmp(check_under(), "valgrind") == 0) check_not_run("valgrind does not halt");
     fflush(stdout);
     child = fork();
     if (child == 0) {
@@ -501,8 +502,9 @@ TEST(a_host_with_small_stacks_is_not_harmed)
 {
     pthread_t thread;
     pthread_attr_t small;
-    park_handler *job = new_job();
+    park_handler *job;
     if (*check_under()) check_not_run("it needs stacks of its own");
+    job = new_job();
     CHECK_EQ(park_catch(job, SIGTERM, PARK_STOP), PARK_OK);
     CHECK_EQ(park_attach(job), PARK_OK);
     sigemptyset(&no_signals);
@@ -579,11 +581,11 @@ TEST(signals_from_everywhere_while_jobs_come_and_go)
 
 TEST(a_thousand_signals_are_caught_at_once_and_no_more)
 {
-    static park_handler *jobs[64];
+    static park_handler *jobs[64];                            /* and valgrind keeps SIGRTMAX for itself */
     int i, signo, status = PARK_OK, caught = 0;
     for (i = 0; i < 64 && status == PARK_OK; i++) {
         jobs[i] = new_job();
-        for (signo = SIGRTMIN; signo <= SIGRTMAX && status == PARK_OK; signo++) {
+        for (signo = SIGRTMIN; signo < SIGRTMAX && status == PARK_OK; signo++) {
             status = park_catch(jobs[i], signo, PARK_PAUSE);
             caught += status == PARK_OK;
         }
@@ -595,7 +597,7 @@ TEST(a_thousand_signals_are_caught_at_once_and_no_more)
     CHECK_EQ(park_catch(jobs[i - 1], SIGTERM, PARK_PAUSE), PARK_OK);
     while (--i > 0) CHECK_EQ(park_handler_free(jobs[i]), PARK_OK);
     CHECK(action_of(SIGRTMIN).sa_handler == SIG_DFL);
-    CHECK(action_of(SIGRTMAX).sa_handler == SIG_DFL);
+    CHECK(action_of(SIGRTMIN + 20).sa_handler == SIG_DFL);
 }
 
 /* ---- what is refused, and told ------------------------------------------------------------------------ */
@@ -735,9 +737,7 @@ static int run_batch_job(long signal_at)
     CHECK(child >= 0);
     if (child == 0) {
         alarm((unsigned)check_patience());
-        status = batch_job();
-        fflush(NULL);
-        _exit(status);
+        exit(batch_job());
     }
     if (signal_at >= 0) {
         long begun = atomic_load(items_done);

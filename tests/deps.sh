@@ -13,8 +13,11 @@ needed=(
     swig:swig                            # the header through SWIG
     pkg-config:pkg-config                # the installed park.pc
     /usr/include/nlopt.h:libnlopt-dev    # examples-c/nlopt.c
-    python3:python3                      # tests/header
-    pgrep:procps                         # tests/slurm.sh
+    python3:python3                      # tests/header, tests/crash
+    pgrep:procps                         # tests/slurm.sh, tests/cli.py
+    /usr/sbin/mkfs.ext4:e2fsprogs        # tests/crash/power.py
+    /usr/sbin/mkfs.xfs:xfsprogs          # tests/crash/power.py
+    tmux:tmux                            # tests/cli.py
 )
 # ThreadSanitizer wants a compiler whose runtime speaks to rustc's, and std built from source.
 if [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
@@ -50,9 +53,9 @@ if [ -n "$packages" ]; then
     fi
 fi
 
-# The parsers of tests/header, in a place of their own.
+# The parsers of tests/header, and what reads checkpoints in tests/format.py, in a place of their own.
 python=build/venv/bin/python
-modules="pycparser==2.22 cffi==1.17.1 ctypesgen==1.1.1 setuptools==80.9.0"
+modules="pycparser==2.22 cffi==1.17.1 ctypesgen==1.1.1 setuptools==80.9.0 numpy==2.4.6 safetensors==0.8.0"
 if [ "$(cat build/venv/modules 2>/dev/null)" != "$modules" ]; then
     echo "tests/deps.sh: installing Python packages into build/venv: $modules"
     rm -rf build/venv

@@ -16,8 +16,8 @@ contains
 end module seen
 
 program fortran_api
-  use, intrinsic :: iso_fortran_env, only: int32, int64, real32, real64
-  use, intrinsic :: iso_c_binding, only: c_int
+  use, intrinsic :: iso_fortran_env, only: int8, int16, int32, int64, real32, real64
+  use, intrinsic :: iso_c_binding, only: c_bool, c_int
   use park
   use seen
   implicit none
@@ -28,8 +28,11 @@ program fortran_api
   call test_the_best_is_read_back
   call test_variables_are_exposed_once
   call test_a_stop_waits_for_the_loops_own_checkpoint
+  call test_everything_that_is_protected_comes_back
+  call test_what_cannot_be_protected_is_told
   call test_an_abort_and_a_failure_have_their_exit_codes
   call test_a_posix_signal_stops_the_loop
+  call test_a_job_listens_where_it_is_told
   call test_what_is_wrong_is_told
   if (failed > 0) error stop 1
 
@@ -71,6 +74,29 @@ contains
     call job%close()
     call finish('a_loop_from_open_to_close', before)
   end subroutine test_a_loop_from_open_to_close
+
+  subroutine test_a_job_listens_where_it_is_told
+    character(*), parameter :: path = 'build/tests/fortran_api.sock'
+    type(park_handler) :: job
+    logical :: there
+    integer :: before
+    integer(c_int) :: status
+    before = failed
+    call job%open('listener')
+    call job%listen(path, status)
+    inquire (file=path, exist=there)
+    call check(status == PARK_OK .and. there, 'listen makes the socket')
+    call job%listen(path, status)
+    call check(status == PARK_EXISTS, 'it listens already')
+    call job%unlisten(status)
+    inquire (file=path, exist=there)
+    call check(status == PARK_OK .and. .not. there, 'unlisten takes it away')
+    call job%listen('no/such/directory/socket')
+    call job%listen('no/such/directory/socket', status)
+    call check(status == PARK_SYSTEM, 'a failure has a status, and ends nothing')
+    call job%close()
+    call finish('a_job_listens_where_it_is_told', before)
+  end subroutine test_a_job_listens_where_it_is_told
 
   subroutine test_every_kind_of_number_is_progress
     type(park_handler) :: job
@@ -173,6 +199,125 @@ contains
     call check(job%exit_code() == PARK_EXIT_CHECKPOINTED, 'exit code 85')
     call finish('a_stop_waits_for_the_loops_own_checkpoint', before)
   end subroutine test_a_stop_waits_for_the_loops_own_checkpoint
+
+  subroutine test_everything_that_is_protected_comes_back
+    character(*), parameter :: directory = 'build/tests/fortran.ckpt'
+    type(park_handler) :: job
+    real(real64), target :: u(3, 4), x
+    real(real64), allocatable, target :: cube(:, :, :)
+    real(real32), target :: f(5)
+    integer(int8), target :: tiny
+    integer(int16), target :: short(2)
+    integer(int32), target :: plain
+    integer(int64), target :: long(2, 2)
+    complex(real32), target :: z(2)
+    complex(real64), target :: w
+    logical, target :: flag
+    logical(c_bool), target :: bits(3)
+    character(:), allocatable :: path
+    logical :: found
+    integer :: before, i, round, unit
+    integer(c_int) :: status
+    before = failed
+    allocate (cube(0:1, 2, 3))
+    call execute_command_line('rm -rf '//directory)
+    do round = 1, 2
+       u = reshape([(i/3d0, i=1, 12)], [3, 4])
+       cube = reshape([(-i/7d0, i=1, 12)], [2, 2, 3])
+       x = 1/9d0; f = 1/3.0; tiny = -7; short = [300_int16, -300_int16]; plain = huge(plain); long = -huge(long)
+       z = (1.0, -2.0); w = (0.1d0, 0.2d0); flag = .true.; bits = [.true._c_bool, .false._c_bool, .true._c_bool]
+       if (round == 2) then
+          u = 0; cube = 0; x = 0; f = 0; tiny = 0; short = 0; plain = 0; long = 0; z = 0; w = 0; flag = .false.; bits = .false.
+       end if
+       call job%open('fortran')
+       call job%protect('u', u)
+       call job%protect('cube', cube)
+       call job%protect('x', x)
+       call job%protect('f', f)
+       call job%protect('tiny', tiny)
+       call job%protect('short', short)
+       call job%protect('plain', plain)
+       call job%protect('long', long)
+       call job%protect('z', z)
+       call job%protect('w', w)
+       call job%protect('flag', flag)
+       call job%protect('bits', bits)
+       call job%checkpoint_dir(directory)
+       call job%checkpoint_mode(PARK_CHECKPOINT_COPY)
+       call job%checkpoint_share(0.5d0)
+       call job%set_deadline(unix_time=PARK_FOREVER)
+       call job%restore(found)
+       if (round == 1) then
+          call check(.not. found, 'there is none at first')
+          call job%checkpoint_now(status)
+          call check(status == PARK_OK, 'it is saved')
+          call job%checkpoint_wait(60d0, status)
+          call check(status == PARK_OK, 'and on the medium')
+          call check(job%checkpoint_count() == 1, 'one is there')
+       end if
+       if (round == 2) call check(found, 'there is one')
+       if (round < 2) call job%close()
+    end do
+    call check(all(.not. abs(u - reshape([(i/3d0, i=1, 12)], [3, 4])) > 0), 'a matrix comes back')
+    call check(all(.not. abs(cube - reshape([(-i/7d0, i=1, 12)], [2, 2, 3])) > 0), 'a cube comes back')
+    call check(.not. abs(x - 1/9d0) > 0 .and. all(.not. abs(f - 1/3.0) > 0), 'reals come back')
+    call check(tiny == -7 .and. all(short == [300, -300]) .and. plain == huge(plain) .and. all(long == -huge(long)), 'integers')
+    call check(all(.not. abs(z - (1.0, -2.0)) > 0) .and. .not. abs(w - (0.1d0, 0.2d0)) > 0, 'complex numbers come back')
+    call check(flag .and. all(bits .eqv. [.true., .false., .true.]), 'truth values come back')
+
+    call check(.not. job%checkpoint_due(), 'nothing is due')
+    call job%signal(PARK_CHECKPOINT)
+    call check(job%ready() == PARK_OK .and. job%checkpoint_due(), 'the loop is to save')
+    path = job%checkpoint_path()
+    open (newunit=unit, file=path//'/notes', action='write', status='new')
+    write (unit, '(a)') 'notes'
+    close (unit)
+    call job%checkpoint_done(.true., status)
+    call check(status == PARK_OK, 'it has')
+    call job%checkpoint_wait(60d0)
+    inquire (file=directory//'/000002.files/notes', exist=found)
+    call check(found, 'its own file is part of the checkpoint')
+
+    call job%unprotect('cube')
+    call job%protect('volume', cube)
+    call job%restore(status=status)
+    call check(status == PARK_MISMATCH .and. index(job%last_error(), "'volume'") > 0, 'what does not fit is named')
+    call job%protect_was('volume', 'cube')
+    call job%unprotect('u')
+    call job%protect('u', u)
+    call job%protect_was('u')
+    call job%restore(found)
+    call check(found, 'renamed')
+    call job%checkpoint_clear(status)
+    call check(status == PARK_OK .and. job%checkpoint_count() == 0, 'cleared')
+    call job%close()
+    call execute_command_line('rm -rf '//directory)
+    call finish('test_everything_that_is_protected_comes_back', before)
+  end subroutine test_everything_that_is_protected_comes_back
+
+  subroutine test_what_cannot_be_protected_is_told
+    type(park_handler) :: job
+    real(real64), target :: u(4, 4)
+    integer(c_int) :: status
+    integer :: before
+    before = failed
+    call job%open('fortran')
+    call job%protect('gaps', u(1:3, :), status)
+    call check(status == PARK_INVALID_ARGUMENT .and. index(job%last_error(), 'gaps') > 0, 'a section with gaps is refused')
+    call job%protect('part', u(:, 2:3), status)
+    call check(status == PARK_OK, 'one without is not')
+    call job%protect('part', u, status)
+    call check(status == PARK_EXISTS, 'a name is protected once')
+    call job%unprotect('nobody', status)
+    call check(status == PARK_UNKNOWN, 'nor can another be taken back')
+    call job%checkpoint_dir('/proc/self/x', status=status)
+    call check(status == PARK_SYSTEM, 'a directory that cannot be made')
+    call check(job%checkpoint_path() == '', 'so there is no path')
+    call job%set_deadline(status=status)
+    call check(status == PARK_UNKNOWN .or. status == PARK_OK, 'the deadline is of Slurm')
+    call job%close()
+    call finish('test_what_cannot_be_protected_is_told', before)
+  end subroutine test_what_cannot_be_protected_is_told
 
   subroutine test_an_abort_and_a_failure_have_their_exit_codes
     type(park_handler) :: job

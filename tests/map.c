@@ -326,6 +326,39 @@ TEST(unless_it_is_fit_for_a_checkpoint_between_its_items)
     CHECK_EQ(park_handler_free(job), PARK_OK);
 }
 
+static void *saves_in_a_pause(void *argument)
+{
+    struct signal_later *later = argument;
+    WAIT_UNTIL(later->slow->begun > later->after);
+    CHECK_EQ(park_ask(later->job, PARK_PAUSE, NULL, LONG_TIME, NULL), PARK_OK);
+    CHECK_EQ(saves, 0);
+    CHECK_EQ(park_ask(later->job, PARK_CHECKPOINT, NULL, LONG_TIME, NULL), PARK_OK);
+    CHECK_EQ(saves, 100);
+    WAIT_UNTIL(park_state(later->job) == PARK_STATE_PAUSED);
+    later->begun_then = later->slow->begun;
+    CHECK_EQ(park_ask(later->job, PARK_RESUME, NULL, LONG_TIME, NULL), PARK_OK);
+    return NULL;
+}
+
+/* The map goes on to its end for it, and the job halts again after it. */
+TEST(a_checkpoint_in_a_pause_need_not_wait_for_the_resume)
+{
+    struct slow slow = {1e-3, 0, 0};
+    struct signal_later later;
+    pthread_t thread;
+    park_handler *job = attached(2);
+    saves = 0;
+    CHECK_EQ(park_on_checkpoint(job, save, &slow, NULL), PARK_OK);
+    later.job = job; later.after = 10; later.signal = 0; later.slow = &slow;
+    thread = spawn(saves_in_a_pause, &later);
+    CHECK_EQ(park_map(job, slow_item, &slow, NULL, 0, NULL, 0, 100), PARK_OK);
+    CHECK_EQ(park_ready(job), PARK_OK);                       /* saves, halts, is let go */
+    join(thread);
+    CHECK_EQ(later.begun_then, 100);
+    CHECK_EQ(saves, 100);
+    done(job);
+}
+
 struct paused { park_handler *job; struct slow *slow; double seen; };
 
 static void *pauses(void *argument)
@@ -725,7 +758,7 @@ static const struct check_test tests[] = {
     CASE(the_first_failure_ends_the_map_unless_it_is_to_go_on), CASE(an_item_that_fails_is_tried_again),
     CASE(an_abort_ends_a_map_within_two_items), CASE(a_stop_ends_a_map_too),
     CASE(a_stop_does_not_tear_a_map_of_a_job_that_saves), CASE(unless_it_is_fit_for_a_checkpoint_between_its_items),
-    CASE(a_pause_holds_between_items_and_loses_none), CASE(requests_are_served_while_no_thread_is_inside_an_item),
+    CASE(a_checkpoint_in_a_pause_need_not_wait_for_the_resume), CASE(a_pause_holds_between_items_and_loses_none), CASE(requests_are_served_while_no_thread_is_inside_an_item),
     CASE(progress_is_counted_and_events_come_on_the_calling_thread_while_it_runs), CASE(maps_in_maps_end),
     CASE(an_item_that_calls_back_gets_a_status), CASE(what_is_not_right_is_refused_with_a_sentence),
     CASE(hooks_give_each_thread_a_state_of_its_own), CASE(workers_round_as_the_caller_does),

@@ -151,7 +151,7 @@ impl Catch {
 fn arrived(signal: i32) -> bool {
     let now = sys::coarse_milliseconds();
     // Each job is asked, not only the first.
-    used().iter().fold(false, |taken, catch| catch.arrived(signal, now) || taken)
+    used().iter().filter(|catch| catch.arrived(signal, now)).count() > 0
 }
 
 /// Lets a signal ask this job for something; 0 is the signal that a preset is made for.

@@ -188,8 +188,12 @@ impl Handler {
         self.checkpoints.budget.lock().wait(run)
     }
 
-    /// Saves because the time is up. While one is on its way it is put off until that has come through.
+    /// Saves because the time is up. While one is on its way it is put off until that has come through; beyond its share
+    /// of the time it is left to the next time.
     pub(super) fn save_in_time(&self) {
+        if !self.wait_with_saving().is_zero() {
+            return;
+        }
         {
             let mut flight = self.checkpoints.flight.lock();
             if flight.under_way {
@@ -227,7 +231,6 @@ impl Handler {
             }
             let code = callback.map_or(0, |save| self.calling(|| save(false)));
             if code != 0 {
-                *self.checkpoints.own_files.lock() = OwnFiles::Nowhere;
                 let text = format!("the checkpoint callback returned {code}: nothing was saved");
                 return Err(Error::new(Status::Failed, text));
             }
@@ -243,7 +246,6 @@ impl Handler {
         let mut waiting = self.begin_save();
         waiting.began = told.unwrap_or(waiting.began);
         if !well {
-            *self.checkpoints.own_files.lock() = OwnFiles::Nowhere;
             let error = Error::new(Status::Failed, "the loop could not save its checkpoint");
             let _ = self.conclude_here(waiting, Err(error));
             return Ok(());

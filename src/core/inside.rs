@@ -61,6 +61,10 @@ impl Drop for Wait {
                 waits.swap_remove(at);
             }
         }
+        if waits.is_empty() {
+            // Its memory is not kept for nothing.
+            *waits = Vec::new();
+        }
     }
 }
 

@@ -116,6 +116,11 @@ impl Maps {
         self.active.load(Ordering::Relaxed).then(|| self.crew.lock().clone()).flatten()
     }
 
+    /// Whether a save waits for the end of a map.
+    pub(super) fn save_waits(&self) -> bool {
+        self.save_waits.load(Ordering::Relaxed)
+    }
+
     /// Whether a save has to wait for the end of a map. Then it comes at the next ready point.
     pub(super) fn puts_off_saving(&self) -> bool {
         let torn = self.torn.load(Ordering::Relaxed);

@@ -50,7 +50,7 @@ impl Computation for Visit<'_> {
         self.handler.verdict(control)
     }
 
-    /// A loop that saves by itself, and is to do it now, cannot while it is halted.
+    /// A loop that saves by itself, and is to do it now, cannot while it is halted; nor can a map come to its end.
     fn can_halt(&self) -> bool {
         !self.handler.loop_must_save()
     }
@@ -70,6 +70,8 @@ impl Computation for Visit<'_> {
             self.handler.run.lock().halted_for += since.elapsed();
         }
         self.handler.emit(Kind::Resumed, |_| {});
+        // Let go for a save, nothing in the control word has changed that would wake the workers.
+        self.handler.attention().nudge();
     }
 }
 
@@ -90,7 +92,7 @@ impl Handler {
         if every & EVERY_PROGRESS != 0 {
             self.show_progress();
         }
-        if every & EVERY_CHECKPOINT != 0 && self.wait_with_saving().is_zero() {
+        if every & EVERY_CHECKPOINT != 0 {
             self.save_in_time();
         }
         let verdict = point::pass(&attention, &mut Visit { handler: self, halted: None });
@@ -101,10 +103,10 @@ impl Handler {
         verdict
     }
 
-    /// The loop saves by itself, and is to do it now.
+    /// A save was asked for that the computation must go on for: to save by itself, or to come to the end of a map.
     pub(super) fn loop_must_save(&self) -> bool {
         let run = self.run.lock();
-        run.polls && run.save_asked
+        run.save_asked && (run.polls || self.maps.save_waits())
     }
 
     /// Answers pause and resume requests: the state is now what they asked for, or what later ones did.

@@ -1,7 +1,7 @@
 //! A save: from the copy to the moment when all is on the medium.
 
 use super::attention::{asked_in, ABORT, CHECKPOINT_TIME};
-use super::checkpoint::Flight;
+use super::checkpoint::{Flight, OwnFiles};
 use super::event::{Kind, Level};
 use super::handler::Handler;
 use super::lifecycle::Stop;
@@ -17,8 +17,10 @@ use super::value::Value;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
-/// To start a thread takes 30 us. A copy of fewer bytes is done before it comes.
-const WORTH_A_THREAD: u64 = 2 << 20;
+/// To start a thread takes 30 us: it is to have so much to copy that this does not count. And more threads than so many
+/// do not make memory faster.
+const WORTH_A_THREAD: u64 = 8 << 20;
+const MOST_THREADS: u64 = 16;
 
 /// Who waits for a save, from its begin.
 pub(super) struct Waiting {
@@ -110,7 +112,7 @@ impl Handler {
             Ok(image) => image,
             Err(error) => return Err((waiting, Err(error))),
         };
-        let threads = if image.bytes() < WORTH_A_THREAD { 1 } else { self.workers() as usize };
+        let threads = (image.bytes() / WORTH_A_THREAD).clamp(1, MOST_THREADS).min(self.workers().into()) as usize;
         self.standing_still(|| image.fill(&sources, |parts, copy| share(threads, parts, copy)));
         // It is there as long as it computes.
         let Some(handler) = table::find(self.handle()) else {
@@ -142,6 +144,8 @@ impl Handler {
         let told = saved.as_ref().map(|_| ()).map_err(|error| Error::new(error.status, error.text.clone()));
         if let Err(error) = &told {
             self.note_error(&error.text);
+            // What the user has written for it goes with it.
+            *self.checkpoints.own_files.lock() = OwnFiles::Nowhere;
         }
         self.conclude(waiting, saved);
         self.note_stall(began);
@@ -187,6 +191,7 @@ impl Handler {
                 reply.put("generation", Value::I64(saved.generation as i64));
                 reply.put("file", Value::Text(file.clone()));
                 reply.put("bytes", Value::I64(saved.bytes as i64));
+                reply.put("seconds", Value::F64(saved.seconds));
                 file
             }
             Err(error) => {

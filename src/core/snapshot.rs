@@ -35,10 +35,6 @@ impl Handler {
     /// What is to be saved, and how it is called; none without a directory.
     pub(super) fn snapshot(&self) -> Result<Option<(Draft, Snapshot)>> {
         let Some(saver) = self.checkpoints.saver() else { return Ok(None) };
-        let draft = match std::mem::take(&mut *self.checkpoints.own_files.lock()) {
-            OwnFiles::Saving(draft) => draft,
-            _ => saver.vault().draft(),
-        };
         let (done, total) = self.stored_progress();
         let best = self.best();
         let mut values = Message::default();
@@ -62,6 +58,10 @@ impl Handler {
             snapshot.entries.push(Entry { name: BEST.to_owned(), dtype: Dtype::U8, shape, kind: "best".to_owned() });
             snapshot.sources.push(Arc::new(Owned(best.bytes.to_vec())));
         }
+        let draft = match std::mem::take(&mut *self.checkpoints.own_files.lock()) {
+            OwnFiles::Saving(draft) => draft,
+            _ => saver.vault().draft(),
+        };
         Ok(Some((draft, snapshot)))
     }
 

@@ -315,14 +315,15 @@ pub struct park_sink {
     _private: [u8; 0],
 }
 
-/// Saves what park_protect_custom protects: hands over its bytes by park_sink_put. Called on the computation thread, inside
-/// park_ready, park_checkpoint_now or park_checkpoint_done. 0: saved. Anything else: it failed, and nothing is saved.
+/// Saves what park_protect_custom protects: hands over its bytes by park_sink_put. Called on the computation
+/// thread, inside park_ready, park_checkpoint_now or park_checkpoint_done. 0: saved. Anything else: it failed, and
+/// nothing is saved.
 pub type park_save_fn =
     Option<unsafe extern "C-unwind" fn(job: *mut park_handler, sink: *mut park_sink, user: *mut c_void) -> c_int>;
 
-/// Takes back the bytes that park_save_fn has saved; they live until it returns. Called on the computation thread, inside
-/// park_restore or before the service of park_start, before any array is written. 0: they are fine. Anything else: they are
-/// not, and nothing is restored: so it should look at all of them before it changes anything.
+/// Takes back the bytes that park_save_fn has saved; they live until it returns. Called on the computation thread,
+/// inside park_restore or before the service of park_start, before any array is written. 0: they are fine. Anything
+/// else: they are not, and nothing is restored: so it should look at all of them before it changes anything.
 pub type park_load_fn = Option<
     unsafe extern "C-unwind" fn(job: *mut park_handler, bytes: *const c_void, length: i64, user: *mut c_void) -> c_int,
 >;

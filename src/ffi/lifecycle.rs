@@ -103,15 +103,15 @@ pub extern "C" fn park_detach(job: *mut park_handler) -> c_int {
 /// Begins a run on a thread of park's, with the stack of park_set_stack_size, and returns at once. Any thread but the
 /// service thread.
 ///
-/// The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must stay
-/// valid until destroy(request) is called, after the service has returned, or at once when this call fails. With
-/// `resume` nonzero the thread restores first, as park_restore does: when there is no checkpoint the service runs from the
-/// beginning, with a line in the log; when restoring fails the run fails, for that reason, or the one that a callback gave by
-/// park_fail.
+/// The thread calls `service(job, request)`; the run ends when it returns. `request` belongs to the run: it must
+/// stay valid until destroy(request) is called, after the service has returned, or at once when this call fails.
+/// With `resume` nonzero the thread restores first, as park_restore does: when there is no checkpoint the service
+/// runs from the beginning, with a line in the log; when restoring fails the run fails, for that reason, or the one
+/// that a callback gave by park_fail.
 ///
 /// PARK_BUSY: a computation runs already. PARK_INVALID_ARGUMENT: `service` is NULL, or `resume` without
-/// park_checkpoint_dir or park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the service thread.
-/// PARK_SYSTEM: no thread.
+/// park_checkpoint_dir or park_on_checkpoint. PARK_REENTRANT: from a callback of the run. PARK_WRONG_THREAD: on the
+/// service thread. PARK_SYSTEM: no thread.
 #[no_mangle]
 pub unsafe extern "C" fn park_start(
     job: *mut park_handler,

@@ -142,18 +142,18 @@ unsafe fn protect(job: *mut park_handler, name: *const c_char, what: impl FnOnce
 
 /// ======== What a checkpoint holds ========
 ///
-/// Makes `count` elements at `pointer` part of every checkpoint that goes to park_checkpoint_dir; 1: a scalar. `type` is
-/// one of PARK_F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, C64, C128. Any thread while nothing runs; during a run
-/// the computation thread, outside callbacks.
+/// Makes `count` elements at `pointer` part of every checkpoint that goes to park_checkpoint_dir; 1: a scalar.
+/// `type` is one of PARK_F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, C64, C128. Any thread while nothing runs;
+/// during a run the computation thread, outside callbacks.
 ///
 /// The memory is the caller's and must stay there until park_unprotect or park_handler_free. park reads it in
-/// park_ready, park_checkpoint_now and park_checkpoint_done, and writes it in park_restore; an array that was moved is
-/// unprotected and protected again. `name` is copied; it is the array's name in the file. What "park_expose" exposes, the
-/// progress and the best so far are saved anyhow.
+/// park_ready, park_checkpoint_now and park_checkpoint_done, and writes it in park_restore; an array that was moved
+/// is unprotected and protected again. `name` is copied; it is the array's name in the file. Exposed variables,
+/// the progress and the best so far are saved anyhow.
 ///
-/// PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, also one that begins with "park."; `pointer` NULL while
-/// there are elements; `type`; `count` negative or too large. PARK_WRONG_THREAD, PARK_REENTRANT: during a run, from
-/// elsewhere.
+/// PARK_EXISTS: the name is in use. PARK_INVALID_ARGUMENT: `name`, also one that begins with "park."; `pointer`
+/// NULL while there are elements; `type`; `count` negative or too large. PARK_WRONG_THREAD, PARK_REENTRANT: during
+/// a run, from elsewhere.
 #[no_mangle]
 pub unsafe extern "C" fn park_protect(
     job: *mut park_handler,
@@ -192,8 +192,8 @@ pub unsafe extern "C" fn park_protect_shape(
     unsafe { protect(job, name, what) }
 }
 
-/// Protects what is not an array: `save` hands over its bytes by park_sink_put, `load` takes them back. The bytes are an
-/// array of PARK_U8 in the file. Threads as park_protect, which also tells who owns what.
+/// Protects what is not an array: `save` hands over its bytes by park_sink_put, `load` takes them back. The bytes
+/// are an array of PARK_U8 in the file. Threads as park_protect, which also tells who owns what.
 ///
 /// Statuses as in park_protect; PARK_INVALID_ARGUMENT also for `save` or `load` being NULL.
 #[no_mangle]
@@ -235,8 +235,8 @@ pub unsafe extern "C" fn park_protect_was(
     })
 }
 
-/// Takes an array out of the checkpoints to come: when it returns, park does not touch the memory any more, and a destroy
-/// function has run. Threads as park_protect.
+/// Takes an array out of the checkpoints to come: when it returns, park does not touch the memory any more, and a
+/// destroy function has run. Threads as park_protect.
 ///
 /// PARK_UNKNOWN: `name` is not protected. PARK_INVALID_ARGUMENT: `name`. PARK_WRONG_THREAD, PARK_REENTRANT.
 #[no_mangle]
@@ -249,9 +249,9 @@ pub unsafe extern "C" fn park_unprotect(job: *mut park_handler, name: *const c_c
     })
 }
 
-/// Hands over `length` bytes of what a park_save_fn saves; they are copied, after those of the call before. Any thread,
-/// until that function returns. PARK_INVALID_HANDLE: `sink`. PARK_INVALID_ARGUMENT: `length` negative, or `bytes` NULL with
-/// a length.
+/// Hands over `length` bytes of what a park_save_fn saves; they are copied, after those of the call before. Any
+/// thread, until that function returns. PARK_INVALID_HANDLE: `sink`. PARK_INVALID_ARGUMENT: `length` negative, or
+/// `bytes` NULL with a length.
 #[no_mangle]
 pub unsafe extern "C" fn park_sink_put(sink: *mut park_sink, bytes: *const c_void, length: i64) -> c_int {
     with_none(|| {

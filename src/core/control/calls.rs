@@ -1,6 +1,6 @@
 //! Calls: what clients ask for, and what they are answered.
 
-use super::info::info;
+use super::info::{curve, info};
 use super::json::object_of;
 use super::lines::LONGEST_LINE;
 use super::outbox::Answered;
@@ -88,6 +88,7 @@ impl Server {
                 Err(error) => Err(error),
             },
             Want::Info => Ok(info(&self.handler)),
+            Want::Curve => Ok(curve(&self.handler)),
             Want::Ping => Ok("{}".to_owned()),
             Want::Subscribe(mask) => return self.subscribe(id, name, mask),
             Want::Unsubscribe(mask) => Ok(self.unsubscribe(id, mask)),

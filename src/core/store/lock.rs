@@ -47,6 +47,11 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Unlocked first: else another handler could register and lock, and this would unlock it for good.
         drop(self.held.take());
-        TAKEN.lock().retain(|&taken| taken != self.identity);
+        let mut taken = TAKEN.lock();
+        taken.retain(|&other| other != self.identity);
+        if taken.is_empty() {
+            // Its memory is not kept for nothing.
+            *taken = Vec::new();
+        }
     }
 }
