@@ -1,8 +1,8 @@
 //! Any bytes as the file of a checkpoint: it is read like one on restore, or refused with a sentence.
 //!
 //! The first byte of the input says what becomes of the rest. 1: the header's checksum is put right, so that what comes
-//! after it is reached. 2: the text up to the first byte 0xff is a header, which gets its length before it. 4: what was
-//! read is not kept in memory.
+//! after it is reached. 2: the text up to the first byte 0xff is a header, which gets its length before it and blanks
+//! after it. 4: what was read is not kept in memory.
 #![no_main]
 #![allow(dead_code, unused_imports, unreachable_pub)]
 
@@ -44,7 +44,9 @@ static PLACE: LazyLock<(PathBuf, Arc<Vault>)> = LazyLock::new(|| {
 fn framed(input: &[u8]) -> Vec<u8> {
     let header = input.iter().position(|&byte| byte == 0xff).unwrap_or(input.len());
     let data = input.get(header + 1..).unwrap_or(&[]);
-    [&(header as u64).to_le_bytes()[..], &input[..header], data].concat()
+    // As park pads it, so that the data begins at a block.
+    let padded = (header + 8).next_multiple_of(4096) - 8;
+    [&(padded as u64).to_le_bytes()[..], &input[..header], &vec![b' '; padded - header], data].concat()
 }
 
 fn put_right(file: &mut [u8]) {

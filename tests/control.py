@@ -426,7 +426,7 @@ def half_lines_together_are_bounded():
         for client in clients:
             client.socket.setblocking(False)
         # As much as the job takes; it reads slowly, so that takes a while.
-        end = time.monotonic() + 6
+        end = time.monotonic() + 4
         left = {client: 1 << 20 for client in clients}
         while time.monotonic() < end:
             for client in list(left):
@@ -505,13 +505,13 @@ def who_does_not_read_is_cut_off():
             client.ask("subscribe", events=["improved"])
         before = job.memory()
         count = 0
-        end = time.monotonic() + 8
+        end = time.monotonic() + 4
         while time.monotonic() < end:
             kind = well.event()["kind"]
             count += kind == "improved"
             if kind == "cut_off":                                                               # the job is faster than any client
                 well.ask("subscribe", events=["improved"])
-        print(f"# {count / 8:.0f} events a second to who reads; {job.memory() - before:.1f} MiB more")
+        print(f"# {count / 4:.0f} events a second to who reads; {job.memory() - before:.1f} MiB more")
         assert count > 1000 and job.memory() - before < 60
         serves_on(job)
 
@@ -571,7 +571,7 @@ def two_hundred_who_subscribe_stall_flood_and_vanish():
         time.sleep(1)
         early = job.memory()
         times = []
-        for _ in range(25):
+        for _ in range(15):
             begin = time.monotonic()
             serves_on(job)
             times.append(time.monotonic() - begin)
@@ -579,7 +579,7 @@ def two_hundred_who_subscribe_stall_flood_and_vanish():
         late = job.memory()
         over.set()
         thread.join()
-        print(f"# another client is answered in {sorted(times)[12] * 1e3:.0f} ms (median), {max(times) * 1e3:.0f} ms (most); memory {early:.1f}, then {late:.1f} MiB")
+        print(f"# another client is answered in {sorted(times)[7] * 1e3:.0f} ms (median), {max(times) * 1e3:.0f} ms (most); memory {early:.1f}, then {late:.1f} MiB")
         assert max(times) < PATIENCE / 3
         assert late - early < 20
         until(lambda: job.descriptors() < 20, "closed descriptors")

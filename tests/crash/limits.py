@@ -5,7 +5,7 @@ A limit on the size of files, a full disk, a directory that cannot be written or
 goes on, and its older checkpoint stays."""
 import os, shutil, subprocess, sys, time
 
-from runs import Wrong, at_work, build, cause, check_end, check_restart, command, each, environment, fresh, run, undisturbed, workplace, Outcome
+from runs import Wrong, at_work, build, cause, check_end, check_restart, check_tidy, command, each, environment, fresh, run, undisturbed, workplace, Outcome
 
 STEPS, SIZE = 30, 20_000
 OPTIONS = {"size": SIZE, "wait": 1}
@@ -136,6 +136,17 @@ def taken_away(mode):
     check_end(run(directory, STEPS, options), STEPS, options)
 
 
+def one_save_a_run(mode):
+    """A job in a batch queue: each run restores, saves once and ends. Old checkpoints must not pile up."""
+    options = {"size": 700, "mode": mode, "own": 1}
+    directory = fresh(PLACE, f"queue-{mode}")
+    for steps in range(5, 65, 5):
+        outcome = run(directory, steps, options)
+        if outcome.status or outcome.began != steps - 5:
+            raise Wrong(outcome.said)
+        check_tidy(directory, 2)
+
+
 def refused(item):
     """What cannot be a directory of checkpoints."""
     what, path, name = item
@@ -161,6 +172,7 @@ MODES = ["copy", "place"]
 good = each("a limit on the size of files", [(mode, limit) for mode in MODES for limit in (1, 512, 4096, 8192, FILE // 2, FILE)], file_size)
 good &= each("read-only", [(when, mode) for when in ("from the begin on", "while it runs") for mode in MODES], read_only)
 good &= each("taken away", MODES, taken_away)
+good &= each("one save a run", MODES, one_save_a_run)
 good &= each("refused", [("a file", "file", "ENOTDIR"), ("nowhere", "nowhere/ckpt", "ENOENT"), ("below a file", "file/ckpt", "ENOTDIR")], refused)
 if os.environ.get("CRASH_NAMESPACE") == "1":
     good &= each("a full disk", [(mode, room) for mode in MODES for room in ("spare", "none")], full_disk)

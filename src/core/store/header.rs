@@ -1,5 +1,6 @@
 //! What the header of a generation says, checked. It comes from a file, so nothing in it is believed.
 
+use super::disk::BLOCK;
 use super::layout::{digits_of_header_sum, key, Description, Entry, OwnFile, FORMAT, LONGEST_HEADER, PREFIX};
 use safetensors::tensor::Metadata;
 use std::collections::HashMap;
@@ -43,6 +44,9 @@ pub(crate) fn parse(bytes: &[u8], length: u64) -> Result<Header, String> {
         return Err("its header has another length".into());
     }
     check_sum(bytes)?;
+    if !bytes.len().is_multiple_of(BLOCK) {
+        return Err("its data does not begin at a block: it is not one of park's".into());
+    }
     let header: Metadata = serde_json::from_slice(&bytes[PREFIX..]).map_err(|error| format!("its header: {error}"))?;
     let data_begin = bytes.len() as u64;
     match data_begin.checked_add(header.data_len() as u64) {
