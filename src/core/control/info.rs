@@ -36,6 +36,7 @@ pub(super) fn info(handler: &Handler) -> String {
         .json("progress", &progress.end())
         .maybe("best", handler.best().map(|best| best.value))
         .number("up", handler.up().as_secs_f64())
+        .maybe("idle", handler.idle().ok().map(|idle| idle.as_secs_f64()))
         .json("checkpoint", &checkpoint.end())
         .json("variables", &handler.variables().each(|all| array(all, |text, one| text.push_str(&variable(one)))))
         .texts("methods", &handler.method_names())
