@@ -1,4 +1,4 @@
-# park. `make` builds the library, `make demo` shows a job running, `make test` passes everything.
+# park. `make` builds the library and the park command, `make demo` shows a job running, `make test` passes everything.
 
 SHELL   := /bin/bash
 PREFIX  ?= /usr/local
@@ -47,6 +47,7 @@ campaign:
 bench: lib
 	@benches/run.sh
 	@benches/map/run.sh
+	@benches/checkpoint/run.sh
 
 # ---- the header ------------------------------------------------------------------------------------
 
@@ -56,7 +57,14 @@ header:
 
 # ---- to install ------------------------------------------------------------------------------------
 
+# Where each shell looks for what completes a command, below share.
+COMPLETIONS := bash:bash-completion/completions/park zsh:zsh/site-functions/_park fish:fish/vendor_completions.d/park.fish
+
 install: lib
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -s -m 755 target/release/park $(DESTDIR)$(PREFIX)/bin/park
+	@for it in $(COMPLETIONS); do install -d $(DESTDIR)$(PREFIX)/share/$$(dirname $${it#*:}) && \
+	  target/release/park completions $${it%%:*} >$(DESTDIR)$(PREFIX)/share/$${it#*:} || exit 1; done
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(LIB) $(DESTDIR)$(PREFIX)/lib/libpark.so.$(VERSION)
 	ln -sf libpark.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libpark.so.0
@@ -71,6 +79,7 @@ install: lib
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/lib/libpark.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/park.pc
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(wildcard include/*))
+	rm -f $(DESTDIR)$(PREFIX)/bin/park $(foreach it,$(COMPLETIONS),$(DESTDIR)$(PREFIX)/share/$(lastword $(subst :, ,$(it))))
 
 clean:
 	$(CARGO) clean

@@ -3,6 +3,7 @@
 # Shows one table, and keeps it in benches/RESULTS.md with commit and date: a part that was not run keeps its older rows.
 # These are measurements, not tests: nothing fails when a target is not met.
 cd "$(dirname "$0")/.." || exit 1
+. benches/table.sh
 
 parts="instructions time pause event cost rate"
 chosen=${*:-$parts}
@@ -19,13 +20,7 @@ missing=
 command -v valgrind >/dev/null || missing="$missing valgrind"
 [ -e /usr/share/doc/libboinc-app-dev/copyright ] || missing="$missing libboinc-app-dev"
 if [ -n "$missing" ]; then
-    line="apt-get update && apt-get install -y --no-install-recommends$missing"
-    root=; [ "$(id -u)" = 0 ] || root="sudo -n"
-    echo "benches/run.sh: installing Debian packages:$missing"
-    DEBIAN_FRONTEND=noninteractive $root sh -c "$line" >build/bench/apt.log 2>&1 </dev/null || {
-        echo "benches/run.sh: cannot install. Run this once, then again:  sudo sh -c '$line'"
-        exit 1
-    }
+    install_packages benches/run.sh $missing || exit 1
 fi
 [ -e target/release/libpark.so.0 ] || make --no-print-directory lib || exit 1
 
@@ -76,31 +71,14 @@ measure() { # PART
     esac
 }
 
-commit=$(git rev-parse --short HEAD 2>/dev/null || echo "no commit yet")
-git diff --quiet HEAD -- src Cargo.toml 2>/dev/null || commit="$commit with changes"
-machine="$(nproc) processors, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
-
 for part in $chosen; do
     echo "benches/run.sh: $part" >&2
-    load=$(cut -d' ' -f1 /proc/loadavg)
+    at=$(measured_at .)
     measure "$part" >$bench/rows || { cat $bench/rows; echo "benches/run.sh: $part failed"; exit 1; }
-    { echo "commit $commit, $(date -u +'%Y-%m-%d %H:%M') UTC, $machine, load average before it $load"; cat $bench/rows; } >$bench/part.$part
+    { echo "$at"; cat $bench/rows; } >$bench/part.$part
 done
 
 # ---- show ------------------------------------------------------------------------------------------------
-
-table() { # rows separated by | on stdin, aligned
-    awk -F'|' '
-        BEGIN { split("what|value|beside|ratio|target|verdict", head, "|"); for (c = 1; c <= 6; c++) width[c] = length(head[c]) }
-        { for (c = 1; c <= 6; c++) { cell[NR, c] = $c; if (length($c) > width[c]) width[c] = length($c) } }
-        function row(r, c, text) { for (c = 1; c <= 6; c++) printf "| %-" width[c] "s ", r ? cell[r, c] : head[c]; print "|" }
-        END {
-            row(0)
-            for (c = 1; c <= 6; c++) { printf "|"; for (i = -2; i < width[c]; i++) printf "-" }
-            print "|"
-            for (r = 1; r <= NR; r++) row(r)
-        }'
-}
 
 for part in $chosen; do tail -n +2 $bench/part.$part; done | table
 

@@ -10,8 +10,9 @@
  *
  *   p pause    r resume    c checkpoint    s stop    a abort    get alpha    set alpha 0.1
  *
- * Ctrl-C or SIGTERM stops, too, a second one aborts. Run it again and it goes on where it was stopped. The exit code is
- * park's: 0 done, 85 stopped with a checkpoint (run me again), 86 aborted. job.sbatch runs it under Slurm.
+ * In another terminal: target/release/park watch heat. Ctrl-C or SIGTERM stops, too, a second one aborts. Run it again
+ * and it goes on where it was stopped. The exit code is park's: 0 done, 85 stopped with a checkpoint (run me again), 86
+ * aborted. job.sbatch runs it under Slurm.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
     park_protect(job, "step", &step, PARK_I64, 1);
     if (park_checkpoint_dir(job, CHECKPOINTS, 2)) return refused();
     park_set_units(job, "steps");
+    park_listen(job, NULL); /* in another terminal: park watch heat */
     park_set_delta(job, PARK_PROGRESS_DELTA, 0.2);
     park_set_delta(job, PARK_CHECKPOINT_DELTA, 5); /* so that kill -9 costs at most 5 s */
     park_on_progress(job, draw, NULL, NULL);

@@ -90,6 +90,7 @@ program heat_f90
   call job%protect('step', step)
   call job%checkpoint_dir('heat-f90.ckpt', keep=2)
   call job%set_units('steps')
+  call job%listen() ! in another terminal: park watch heat-f90
   call job%set_delta(PARK_PROGRESS_DELTA, 0.2d0)
   call job%on_progress(draw)
   call job%catch(0, PARK_CATCH_INTERACTIVE) ! Ctrl-C

@@ -158,6 +158,7 @@ int main(int argc, char **argv)
     for (i = 0; i < 3 * atoms; i++) x[i] = radius * sin(i * i); /* somewhere in the box */
 
     park_set_units(search.job, "evaluations");
+    park_listen(search.job, NULL); /* in another terminal: park watch nlopt */
     park_set_delta(search.job, PARK_PROGRESS_DELTA, 0.1);
     park_on_progress(search.job, draw, &search, NULL);
     park_catch(search.job, 0, PARK_CATCH_INTERACTIVE); /* Ctrl-C */

@@ -6,11 +6,15 @@
 #![no_main]
 #![allow(dead_code, unused_imports, unreachable_pub)]
 
-/// The house below ffi, which calls its floors `crate::core` and `crate::sys`.
+/// The store and what it stands on, which call each other `crate::core` and `crate::sys`.
 #[path = "../src"]
 mod house {
     pub(crate) mod sys;
-    pub(crate) mod core;
+    pub(crate) mod core {
+        pub(crate) mod status;
+        pub(crate) mod store;
+        pub(crate) mod sync;
+    }
 }
 
 use house::core::store::Vault;

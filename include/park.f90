@@ -88,6 +88,8 @@ module park
      procedure :: catch => handler_catch
      procedure :: log => handler_log
      procedure :: set_units => handler_set_units
+     procedure :: listen => handler_listen
+     procedure :: unlisten => handler_unlisten
      procedure :: set_delta => handler_set_delta
      procedure :: describe => handler_describe
      procedure :: on_progress => handler_on_progress
@@ -247,6 +249,19 @@ module park
        character(kind=c_char), intent(in) :: reason(*)
        integer(c_int) :: status
      end function c_fail
+
+     function c_listen(handle, path) bind(c, name='park_listen') result(status)
+       import :: c_char, c_int, c_ptr
+       type(c_ptr), value :: handle
+       character(kind=c_char), intent(in), optional :: path(*)
+       integer(c_int) :: status
+     end function c_listen
+
+     function c_unlisten(handle) bind(c, name='park_unlisten') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: handle
+       integer(c_int) :: status
+     end function c_unlisten
 
      function c_set_units(handle, units) bind(c, name='park_set_units') result(status)
        import :: c_char, c_int, c_ptr
@@ -927,6 +942,31 @@ contains
 
     call conclude(self, 'catch', c_catch(self%handle, signo, action), status)
   end subroutine handler_catch
+
+  !> Lets the command park and other programs of this user watch and steer the job, by a socket at path, or where the
+  !! command finds it. A job that cannot be watched is computed all the same: without a status, a failure is passed over.
+  subroutine handler_listen(self, path, status)
+    class(park_handler), intent(in) :: self
+    character(*), intent(in), optional :: path
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: listens
+
+    if (present(path)) then
+       listens = c_listen(self%handle, c_text(path))
+    else
+       listens = c_listen(self%handle)
+    end if
+    if (present(status)) status = listens
+  end subroutine handler_listen
+
+  subroutine handler_unlisten(self, status)
+    class(park_handler), intent(in) :: self
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: ended
+
+    ended = c_unlisten(self%handle)
+    if (present(status)) status = ended
+  end subroutine handler_unlisten
 
   !> which: PARK_PROGRESS_DELTA (1 s unless set), PARK_CHECKPOINT_DELTA (3600 s), PARK_IMPROVED_DELTA (0 s).
   subroutine handler_set_delta(self, which, seconds, status)

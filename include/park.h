@@ -1201,7 +1201,8 @@ int64_t park_checkpoint_path(park_handler *job,
  * not torn: checkpoints and a stop wait for the end of the map, unless PARK_OPTION_CHECKPOINTS says that they need
  * not. Inside `fn`, park_improved, park_log, park_signal and maps of the same job may be called; park_ready,
  * park_detach and park_handler_free return PARK_REENTRANT, PARK_WRONG_THREAD or PARK_BUSY (park_ready says 0 while
- * nothing is pending); what waits for the job, PARK_WRONG_THREAD.
+ * nothing is pending); what waits for the job, PARK_WRONG_THREAD. In a pause maps that are called inside items stand
+ * still as well; while this thread itself is in such an item, requests wait and the job is not PARK_STATE_PAUSED.
  *
  * The workers take no asynchronous signal and compute with this thread's floating-point rounding and traps; flags
  * that they raise are not brought back. Fortran: `fn` is a module procedure with bind(C); compile with -frecursive

@@ -9,7 +9,7 @@ mod socket;
 pub(crate) use signals::{
     catch_signal, is_ignored, release_signal, uncatchable, with_signals_blocked, INTERRUPT, TERMINATE,
 };
-pub(crate) use socket::{close_in_child, own_uid, peer_uid, thread_time, NotForChildren};
+pub(crate) use socket::{close_in_child, own_uid, peer_uid, set_backlog, thread_time, NotForChildren};
 
 use std::cell::Cell;
 use std::io;

@@ -51,6 +51,12 @@ static int no_stretch(park_handler *job, int64_t begin, int64_t end, void *user)
     (void)job; (void)begin; (void)end; (void)user;
     return 0;
 }
+static int no_save(park_handler *job, park_sink *sink, void *user) { (void)job; (void)sink; (void)user; return 0; }
+static int no_load(park_handler *job, const void *bytes, int64_t length, void *user)
+{
+    (void)job; (void)bytes; (void)length; (void)user;
+    return 0;
+}
 static int64_t of_pointer(const void *pointer) { return pointer ? 0 : PARK_INVALID_HANDLE; }
 static int64_t of_real(double real) { return real < 0 ? (int64_t)real : 0; }
 
@@ -92,6 +98,21 @@ CALL(handler, best, park_best(h, &x, buffer, sizeof buffer))
 CALL(handler, log, park_log(h, PARK_LOG_INFO, "line"))
 CALL(handler, set_delta, park_set_delta(h, PARK_PROGRESS_DELTA, 1))
 CALL(handler, delta, of_real(park_delta(h, PARK_PROGRESS_DELTA)))
+CALL(handler, protect, park_protect(h, "x", &x, PARK_F64, 1))
+CALL(handler, protect_shape, park_protect_shape(h, "x", &x, PARK_F64, 0, NULL))
+CALL(handler, protect_custom, park_protect_custom(h, "x", no_save, no_load, DATA))
+CALL(handler, protect_was, park_protect_was(h, "x", NULL))
+CALL(handler, unprotect, park_unprotect(h, "x"))
+CALL(handler, checkpoint_dir, park_checkpoint_dir(h, NULL, 0))
+CALL(handler, checkpoint_mode, park_checkpoint_mode(h, PARK_CHECKPOINT_COPY))
+CALL(handler, checkpoint_share, park_checkpoint_share(h, 1))
+CALL(handler, set_deadline, park_set_deadline(h, PARK_FOREVER, 0))
+CALL(handler, checkpoint_now, park_checkpoint_now(h))
+CALL(handler, checkpoint_wait, park_checkpoint_wait(h, 0))
+CALL(handler, checkpoint_count, park_checkpoint_count(h))
+CALL(handler, checkpoint_info, park_checkpoint_info(h, 0, message))
+CALL(handler, checkpoint_clear, park_checkpoint_clear(h))
+CALL(handler, checkpoint_path, park_checkpoint_path(h, buffer, sizeof buffer))
 CALL(handler, on_checkpoint, park_on_checkpoint(h, no_checkpoint, DATA))
 CALL(handler, restore, park_restore(h))
 CALL(handler, checkpoint_due, park_checkpoint_due(h))
@@ -137,7 +158,10 @@ static const struct call handler_calls[] = {
     TABLE(exit_code, 0), TABLE(set_stack_size, 0), TABLE(set_result, 0), TABLE(result, 0), TABLE(fail, 0), TABLE(reason, 0),
     TABLE(ready, 0), TABLE(map, 0), TABLE(map_with, 0), TABLE(for, 0), TABLE(for_with, 0), TABLE(map_items, 0),
     TABLE(set_workers, 0), TABLE(workers, 0), TABLE(worker, 0), TABLE(worker_local, 0), TABLE(progress, 0), TABLE(set_units, 0), TABLE(improved, 0), TABLE(best, 0), TABLE(log, 0),
-    TABLE(set_delta, 0), TABLE(delta, 0), TABLE(on_checkpoint, 1), TABLE(restore, 0), TABLE(checkpoint_due, 0),
+    TABLE(set_delta, 0), TABLE(delta, 0), TABLE(protect, 0), TABLE(protect_shape, 0), TABLE(protect_custom, 1),
+    TABLE(protect_was, 0), TABLE(unprotect, 0), TABLE(checkpoint_dir, 0), TABLE(checkpoint_mode, 0), TABLE(checkpoint_share, 0),
+    TABLE(set_deadline, 0), TABLE(checkpoint_now, 0), TABLE(checkpoint_wait, 0), TABLE(checkpoint_count, 0),
+    TABLE(checkpoint_info, 0), TABLE(checkpoint_clear, 0), TABLE(checkpoint_path, 0), TABLE(on_checkpoint, 1), TABLE(restore, 0), TABLE(checkpoint_due, 0),
     TABLE(checkpoint_done, 0), TABLE(signal, 0), TABLE(ask, 0), TABLE(ask_later, 1), TABLE(set_f64, 0), TABLE(set_i64, 0),
     TABLE(set_bool, 0), TABLE(set_text, 0), TABLE(get_f64, 0), TABLE(get_i64, 0), TABLE(get_bool, 0), TABLE(get_text, 0),
     TABLE(on_signal, 1), TABLE(on_ready, 1), TABLE(method, 1), TABLE(expose_f64, 0), TABLE(expose_i64, 0), TABLE(expose_bool, 0),
@@ -178,6 +202,9 @@ static const struct call event_calls[] = {
     TABLE(event_status, 0), TABLE(event_job_state, 0), TABLE(event_level, 0), TABLE(event_text, 0),
 };
 
+CALL(sink, sink_put, park_sink_put(h, "b", 1))
+static const struct call sink_calls[] = { TABLE(sink_put, 0) };
+
 CALL(message, message_free, park_message_free(h))
 CALL(message, message_clear, park_message_clear(h))
 CALL(message, message_name, park_message_name(h, buffer, sizeof buffer))
@@ -209,6 +236,7 @@ struct table { const char *handle; const struct call *calls; int count; };
 #define WHOLE(handle, calls) { handle, calls, (int)(sizeof calls / sizeof calls[0]) }
 static const struct table tables[] = {
     WHOLE("job", handler_calls), WHOLE("client", client_calls), WHOLE("event", event_calls), WHOLE("message", message_calls),
+    WHOLE("sink", sink_calls),
 };
 
 #endif

@@ -13,8 +13,11 @@ needed=(
     swig:swig                            # the header through SWIG
     pkg-config:pkg-config                # the installed park.pc
     /usr/include/nlopt.h:libnlopt-dev    # examples-c/nlopt.c
-    python3:python3                      # tests/header
-    pgrep:procps                         # tests/slurm.sh
+    python3:python3                      # tests/header, tests/crash
+    pgrep:procps                         # tests/slurm.sh, tests/cli.py
+    /usr/sbin/mkfs.ext4:e2fsprogs        # tests/crash/power.py
+    /usr/sbin/mkfs.xfs:xfsprogs          # tests/crash/power.py
+    tmux:tmux                            # tests/cli.py
 )
 # ThreadSanitizer wants a compiler whose runtime speaks to rustc's, and std built from source.
 if [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
@@ -61,6 +64,14 @@ if [ "$(cat build/venv/modules 2>/dev/null)" != "$modules" ]; then
         exit 1
     }
     echo "$modules" >build/venv/modules
+fi
+
+if ! command -v cargo-fuzz >/dev/null; then
+    echo "tests/deps.sh: installing cargo-fuzz"
+    cargo install --quiet --locked cargo-fuzz --version 0.13.2 || {
+        echo "tests/deps.sh: cargo could not install cargo-fuzz"
+        exit 1
+    }
 fi
 
 for component in clippy-driver rustfmt; do

@@ -30,6 +30,7 @@ program fortran_api
   call test_a_stop_waits_for_the_loops_own_checkpoint
   call test_an_abort_and_a_failure_have_their_exit_codes
   call test_a_posix_signal_stops_the_loop
+  call test_a_job_listens_where_it_is_told
   call test_what_is_wrong_is_told
   if (failed > 0) error stop 1
 
@@ -71,6 +72,29 @@ contains
     call job%close()
     call finish('a_loop_from_open_to_close', before)
   end subroutine test_a_loop_from_open_to_close
+
+  subroutine test_a_job_listens_where_it_is_told
+    character(*), parameter :: path = 'build/tests/fortran_api.sock'
+    type(park_handler) :: job
+    logical :: there
+    integer :: before
+    integer(c_int) :: status
+    before = failed
+    call job%open('listener')
+    call job%listen(path, status)
+    inquire (file=path, exist=there)
+    call check(status == PARK_OK .and. there, 'listen makes the socket')
+    call job%listen(path, status)
+    call check(status == PARK_EXISTS, 'it listens already')
+    call job%unlisten(status)
+    inquire (file=path, exist=there)
+    call check(status == PARK_OK .and. .not. there, 'unlisten takes it away')
+    call job%listen('no/such/directory/socket')
+    call job%listen('no/such/directory/socket', status)
+    call check(status == PARK_SYSTEM, 'a failure has a status, and ends nothing')
+    call job%close()
+    call finish('a_job_listens_where_it_is_told', before)
+  end subroutine test_a_job_listens_where_it_is_told
 
   subroutine test_every_kind_of_number_is_progress
     type(park_handler) :: job

@@ -20,11 +20,20 @@ add() { # NAME COMMAND: to be run by the next `pass`, when selected
 
 one() { # NAME COMMAND
     local log=$logs/${1//\//.}.log start=$SECONDS verdict=ok
-    timeout -k 10 "${limit:-600}" bash -c "$2" >"$log" 2>&1 </dev/null || verdict="not ok"
+    timeout -k 10 "${limit:-600}" bash -c "$2" >"$log" 2>&1 </dev/null
+    case $? in
+    0) ;;
+    77) [ -n "$campaign" ] && verdict="not ok" || verdict="not run" ;; # not here, and its output says why; a campaign takes no excuse
+    *) verdict="not ok" ;;
+    esac
     echo "$verdict" >>$logs/results
     { flock 9
       echo "$verdict $1 ($((SECONDS - start)) s)"
-      [ "$verdict" = ok ] || { echo "    \$ $2"; { grep '^not ok' "$log" || tail -n 40 "$log"; } | sed 's/^/    /'; }
+      case $verdict in
+      ok) ;;
+      "not run") grep '^not run' "$log" | sed 's/^/    /' ;;
+      *) echo "    \$ $2"; { grep '^not ok' "$log" || tail -n 40 "$log"; } | sed 's/^/    /' ;;
+      esac
     } 9>$logs/lock
 }
 
@@ -49,8 +58,8 @@ library() { # VARIANT: where it is
 
 # What builds each: the sanitizers are stable rustc's own, asked for by RUSTC_BOOTSTRAP.
 cargo_plain="make --no-print-directory lib"
-cargo_asan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo build --release --target $machine --target-dir build/asan"
-cargo_tsan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=thread cargo build --release -Zbuild-std --target $machine --target-dir build/tsan"
+cargo_asan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo build -p park --release --target $machine --target-dir build/asan"
+cargo_tsan="RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=thread cargo build -p park --release -Zbuild-std --target $machine --target-dir build/tsan"
 
 # How a C test is built and run in each variant. PARK_TEST_UNDER tells a test that time and memory are not its own.
 strict="-std=c11 -Wall -Wextra -Werror -pedantic -g -pthread -Iinclude -Itests"
@@ -93,13 +102,17 @@ fi
 some_pass="tee build/tests/cargo.out && grep -q 'test result: ok. [1-9]' build/tests/cargo.out"
 add cargo/test "set -o pipefail; cargo test 2>&1 | $some_pass"
 for tool in loom shuttle; do
-    add cargo/$tool "set -o pipefail; SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test --profile model --lib $tool --target-dir build/$tool 2>&1 | $some_pass"
+    add cargo/$tool "set -o pipefail; SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test -p park --profile model --lib $tool --target-dir build/$tool 2>&1 | $some_pass"
     add cargo/$tool-weakened "tests/weaken.py $tool"
 done
+runs=100000
+[ -n "$campaign" ] && runs=10000000
+add fuzz/reader "mkdir -p build/fuzz/corpus && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz reader build/fuzz/corpus fuzz/seeds/reader -- \
+    -dict=fuzz/reader.dict -max_len=2048 -len_control=0 -runs=$runs -print_final_stats=1 -artifact_prefix=build/fuzz/"
 add cargo/clippy "cargo clippy --all-targets -- -D warnings"
 add cargo/fmt "cargo fmt --check"
 add cargo/doc "RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --document-private-items"
-limit=1500 pass 1
+limit=$([ -n "$campaign" ] && echo 3600 || echo 1500) pass 1
 
 # ---- the header ------------------------------------------------------------------------------------
 
@@ -208,6 +221,31 @@ for fault in "lose:runs >= 1" "twice:runs >= 1" "swap:index" "stay:inside"; do
 done
 pass 1
 
+# ---- checkpoints, and all that can happen to them ----------------------------------------------------
+
+# Everything in tests/crash says what it does in its first comment. The campaign takes every call and every bit, and the control
+# experiments at full counts: that each of these can fail.
+add crash/broken "$(host plain tests/crash/broken.c) && $(program plain tests/crash/broken.c)"
+add crash/limits "tests/crash/limits.py"
+if [ -n "$campaign" ]; then
+    add crash/faults "tests/crash/inject.py"
+    add crash/replay "tests/crash/replay.py"
+    add crash/kill "tests/crash/kill.py 1000"
+    losses=200
+else
+    add crash/faults "tests/crash/inject.py --every 12"
+    add crash/replay "tests/crash/replay.py --every 6"
+    add crash/kill "tests/crash/kill.py 100"
+    losses=8
+fi
+add crash/replay-without-flushes "tests/crash/replay.py --drop"
+for kind in ext4 xfs; do
+    add crash/power-$kind "tests/crash/power.py $kind --count $losses"
+    add crash/power-$kind-without-flushes "tests/crash/power.py $kind --control --count $((losses < 100 ? losses : 100))"
+done
+[ -n "$campaign" ] && add crash/weakened "tests/crash/weaken.py"
+limit=7200 pass 1
+
 # ---- ThreadSanitizer, where std can be built with it -----------------------------------------------
 
 if [ -d "$sources" ]; then
@@ -238,23 +276,44 @@ done
 [ -e README.md ] && add readme/commands "tests/commands.py README.md"
 pass 2
 
+# ---- the park command ------------------------------------------------------------------------------
+
+add cli/terminal "tests/cli.py"
+# What make install puts there works, and make uninstall takes all of it away.
+add cli/install "rm -rf build/cli && make --no-print-directory install PREFIX=$PWD/build/cli && build/cli/bin/park --version | grep -qx 'park $version' &&
+    bash -c 'source build/cli/share/bash-completion/completions/park && complete -p park' &&
+    make --no-print-directory uninstall PREFIX=$PWD/build/cli && test -z \"\$(find build/cli -type f -o -type l)\""
+pass 1
+
 # ---- the end ---------------------------------------------------------------------------------------
 
-passed=$(grep -c '^ok' $logs/results) failed=$(grep -c '^not ok' $logs/results)
-if [ -n "$campaign" ]; then # the figures, with the commit and the date, in the place of the last ones
+passed=$(grep -c '^ok' $logs/results) failed=$(grep -c '^not ok' $logs/results) absent=$(grep -c '^not run' $logs/results)
+section() { # TITLE LOG...: the figures, with the commit and the date, in the place of the last ones
+    local title=$1 name
+    shift
     touch RESULTS.md
-    awk '/^## /{ours = ($0 == "## The storm")} !ours' RESULTS.md >build/RESULTS.md
+    awk -v title="## $title" '/^## /{ours = ($0 == title)} !ours' RESULTS.md | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >build/RESULTS.md
     {
         cat build/RESULTS.md
-        printf '## The storm\n\n`make campaign`, commit %s, %s, %s cores.\n' "$(git describe --always --dirty)" "$(date -u +%F)" "$(nproc)"
-        for way in plain asan valgrind tsan; do
-            for storm in stress storm_maps; do
-                [ -s "$logs/$storm.$way.log" ] && printf '\n%s, %s:\n```\n%s\n```\n' "$storm" "$way" "$(cat "$logs/$storm.$way.log")"
-            done
+        [ -s build/RESULTS.md ] && echo
+        printf '## %s\n\n`make campaign`, commit %s, %s, %s cores.\n' "$title" "$(git describe --always --dirty)" "$(date -u +%F)" "$(nproc)"
+        for name in "$@"; do
+            [ -s "$logs/$name.log" ] && printf '\n%s:\n```\n%s\n```\n' "${name/./, }" "$(cat "$logs/$name.log")"
         done
-        [ -d "$sources" ] || printf '\nnot run: ThreadSanitizer (needs rust-src)\n'
     } >RESULTS.md
+}
+if [ -n "$campaign" ]; then
+    if [[ -z $select || $select == stress ]]; then
+        section "The storm" {stress,storm_maps}.{plain,asan,valgrind,tsan}
+        [ -d "$sources" ] || printf '\nnot run: ThreadSanitizer (needs rust-src)\n' >>RESULTS.md
+    fi
+    if [[ -z $select || $select == fuzz ]]; then
+        grep -E '^(Done|stat::)' $logs/fuzz.reader.log >$logs/fuzz.figures.log
+        section "The reader of checkpoints, fuzzed" fuzz.figures
+    fi
+    [[ -z $select || $select == crash ]] &&
+        section "Checkpoints under torture" crash.{broken,limits,faults,replay,replay-without-flushes,kill,power-{ext4,xfs},power-{ext4,xfs}-without-flushes,weakened}
 fi
 echo "logs: $logs; $((SECONDS - began)) s"
-echo "tests: $passed passed, $failed failed"
+echo "tests: $passed passed, $failed failed$([ "$absent" -gt 0 ] && echo ", $absent NOT RUN here (see above)")"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

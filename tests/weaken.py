@@ -191,7 +191,9 @@ def main():
     os.makedirs(copy)
     # Under another name: else cargo would take a weak build for that of the code itself.
     for part in ["Cargo.toml", "Cargo.lock"]:
-        open(f"{copy}/{part}", "w").write(open(part).read().replace('name = "park"', 'name = "park-weakened"', 1))
+        text = open(part).read().replace('name = "park"', 'name = "park-weakened"', 1)
+        # A workspace of its own, without the command.
+        open(f"{copy}/{part}", "w").write(re.sub(r"(?m)^(default-)?members = .*\n", "", text))
     shutil.copytree("src", f"{copy}/src")
 
     def check(name, program, model):

@@ -2,6 +2,7 @@
 # Builds park's loop and its peers into build/bench/map, installing what of Debian is missing. PARK: the directory of park (default:
 # this one), of which include/park.h and target/release are used.
 cd "$(dirname "$0")/../.." || exit 1
+. benches/table.sh
 park=$(realpath "${PARK:-.}")
 from=benches/map into=build/bench/map
 mkdir -p $into
@@ -19,13 +20,7 @@ for item in "${needed[@]}"; do
     [ -e "${item%%:*}" ] || [ "${item#*:}" = libomp-dev -a -n "$(ls /usr/lib/llvm-*/lib/libomp.so 2>/dev/null)" ] || missing="$missing ${item#*:}"
 done
 if [ -n "$missing" ]; then
-    line="apt-get update && apt-get install -y --no-install-recommends$missing"
-    root=; [ "$(id -u)" = 0 ] || root="sudo -n"
-    echo "$from: installing Debian packages:$missing"
-    DEBIAN_FRONTEND=noninteractive $root sh -c "$line" >$into/apt.log 2>&1 </dev/null || {
-        echo "$from: cannot install. Run this once, then again:  sudo sh -c '$line'"
-        exit 1
-    }
+    install_packages $from $missing || exit 1
 fi
 
 set -e

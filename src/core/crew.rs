@@ -348,6 +348,10 @@ impl Crew {
                     // As it was before: what came meanwhile is attended to the next time. A pause always is. Edges are
                     // taken by the computation thread between its items, and by nobody else.
                     seen = Some(if may_help { control & !(EDGES | PAUSE) } else { control & !PAUSE });
+                    if control & PAUSE != 0 {
+                        // It may have left a map inside of this one, to halt: back to it.
+                        break;
+                    }
                 }
                 if since.elapsed() < TAIL_SPIN {
                     for _ in 0..10 {

@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn values_come_back_to_the_last_bit() {
         let mut values = Message::default();
-        let awkward = [0.1 + 0.2, 5e-324, f64::MAX, -0.0, f64::INFINITY, f64::NEG_INFINITY, 123456789.12345679e-7];
+        let awkward =
+            [0.1 + 0.2, f64::MIN_POSITIVE / 8.0, f64::MAX, -0.0, f64::INFINITY, f64::NEG_INFINITY, 1e-7 / 3.0];
         values.put("alpha", Value::F64(awkward[0]));
         values.put("all", Value::F64s(awkward.to_vec()));
         values.put("whole", Value::F64(3.0));

@@ -7,6 +7,7 @@ use super::catch;
 use super::checkpoint::Checkpoints;
 use super::client::{Client, EventFn, Place};
 use super::control::Control;
+use super::curve::Curve;
 use super::deadline::Deadline;
 use super::estimate::Estimate;
 use super::event::{Event, JobState, Kind, Level, Progress};
@@ -326,6 +327,10 @@ impl Handler {
 
     pub(crate) fn best(&self) -> Option<Best> {
         self.hub.best()
+    }
+
+    pub(crate) fn curve(&self) -> Curve {
+        self.hub.curve()
     }
 
     // Progress.

@@ -1,6 +1,7 @@
 //! The hub: numbers the events, hands each to the clients that want it, and keeps the best so far.
 
 use super::client::{Client, Place};
+use super::curve::Curve;
 use super::event::{Bytes, Event, Kind};
 use super::status::{Error, Result, Status};
 use super::sync::{coarse_time, Arc, Mutex, MutexGuard};
@@ -24,6 +25,7 @@ struct State {
     sequence: u64,
     units: Option<Arc<str>>,
     best: Option<Best>,
+    curve: Curve,
     /// The best was kept back, for improved_delta's sake.
     best_waits: bool,
     spares: Spares,
@@ -133,6 +135,7 @@ impl Hub {
             sequence: 0,
             units: None,
             best: None,
+            curve: Curve::default(),
             best_waits: false,
             spares: Spares(VecDeque::new()),
             begun: false,
@@ -219,6 +222,7 @@ impl Hub {
         if let Some(before) = state.best.replace(Best { value, bytes: copy }) {
             state.spares.keep(before.bytes);
         }
+        state.curve.add(coarse_time(), value);
         let waited = std::mem::replace(&mut state.best_waits, !now);
         if !now {
             return ToTell { service: !waited, ..ToTell::default() };
@@ -247,10 +251,15 @@ impl Hub {
         self.lock_patiently().best.clone()
     }
 
-    /// Forgets the best of an earlier run.
+    pub(crate) fn curve(&self) -> Curve {
+        self.lock_patiently().curve.clone()
+    }
+
+    /// A run begins: forgets the best of an earlier one.
     pub(crate) fn forget_best(&self) {
         let before = {
             let mut state = self.lock_patiently();
+            state.curve.begin(coarse_time());
             state.best_waits = false;
             state.best.take()
         };

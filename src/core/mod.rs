@@ -14,7 +14,7 @@
 //! | `reply` | exactly one answer to each request |
 //! | `timer` | the deltas, and when each is due |
 //! | `inbox` | requests that wait for a ready point |
-//! | `event`, `client`, `hub` | what flows out, to whom, and the best so far |
+//! | `event`, `client`, `curve`, `hub` | what flows out, to whom, the bests over time, and the best so far |
 //! | `stream`, `turn`, `desk` | what an imap runs; whose turn it is; where blocks of items are handed over |
 //! | `table` | the static table of attention words: handles, checked in one compare |
 //! | `catch`, `pulse` | POSIX signals that ask for something; whether the loop still comes by |
@@ -55,6 +55,7 @@ pub(crate) mod timer;
 pub(crate) mod inbox;
 pub(crate) mod event;
 pub(crate) mod client;
+pub(crate) mod curve;
 pub(crate) mod hub;
 pub(crate) mod stream;
 pub(crate) mod turn;

@@ -187,6 +187,7 @@ impl Handler {
                 reply.put("generation", Value::I64(saved.generation as i64));
                 reply.put("file", Value::Text(file.clone()));
                 reply.put("bytes", Value::I64(saved.bytes as i64));
+                reply.put("seconds", Value::F64(saved.seconds));
                 file
             }
             Err(error) => {

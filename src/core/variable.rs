@@ -153,6 +153,12 @@ impl Variables {
         self.0.lock().get(index).map(|variable| variable.name.clone())
     }
 
+    /// How many elements, or bytes of text, the named variables have; all of them where none is named.
+    pub(crate) fn elements(&self, names: &Message) -> usize {
+        let is_named = |name: &String| names.values.is_empty() || names.values.iter().any(|(key, _)| key == name);
+        self.0.lock().iter().filter(|variable| is_named(&variable.name)).map(|variable| variable.count).sum()
+    }
+
     /// Shows them all. Not their values: those are the loop's.
     pub(crate) fn each<T>(&self, show: impl FnOnce(&[Variable]) -> T) -> T {
         show(&self.0.lock())

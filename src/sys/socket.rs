@@ -28,6 +28,14 @@ pub(crate) fn peer_uid(socket: &impl AsRawFd) -> io::Result<u32> {
     }
 }
 
+/// How many connections may wait to be accepted. Those who come when so many wait are made to wait before they are
+/// connected, where they do not stand in line.
+pub(crate) fn set_backlog(listener: &impl AsRawFd, most: u16) {
+    // SAFETY: a plain call; the descriptor lives through it by its borrow. That it listens already is allowed, and then
+    // the call cannot fail.
+    unsafe { libc::listen(listener.as_raw_fd(), most.into()) };
+}
+
 /// The processor time that the calling thread has used.
 pub(crate) fn thread_time() -> Duration {
     let mut used = libc::timespec { tv_sec: 0, tv_nsec: 0 };

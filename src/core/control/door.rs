@@ -2,7 +2,7 @@
 
 use super::peer::Peer;
 use super::rpc;
-use super::server::{Server, LINES_AT_ONCE, LINES_A_SECOND};
+use super::server::{Server, COMING_AT_ONCE};
 use crate::core::status::{Error, Status};
 use crate::sys::{own_uid, peer_uid};
 use mio::net::UnixStream;
@@ -12,22 +12,27 @@ use std::time::{Duration, Instant};
 
 /// Clients of one job. A person has a few, a batch system's prolog and epilog some more.
 pub(super) const MOST_CLIENTS: usize = 256;
+/// Then comes a look at who has gone: those make room for the next.
+pub(super) const COMERS_A_ROUND: usize = 16;
 /// A client that has been silent for so long makes room when there are too many.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
 
 impl Server {
     pub(super) fn open_the_door(&mut self, now: Instant) {
-        while self.someone_knocks && self.lines.has(1.0) {
+        for _ in 0..COMERS_A_ROUND {
+            if !self.someone_knocks || !self.coming.has(1.0) {
+                return;
+            }
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    self.lines.spend(1.0);
+                    self.coming.spend(1.0);
                     self.let_in(stream, now);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.someone_knocks = false,
                 Err(_) => {
                     // No descriptors are left, or the like: one more look when some time has passed.
-                    self.lines.spend(LINES_A_SECOND.min(LINES_AT_ONCE));
+                    self.coming.spend(COMING_AT_ONCE);
                     return;
                 }
             }
@@ -52,8 +57,12 @@ impl Server {
         }
     }
 
-    /// Takes out the one that has been silent for longest, if that is long.
+    /// Takes out one that has gone, or has been silent for longest, if that is long.
     pub(super) fn make_room(&mut self, now: Instant) -> bool {
+        if let Some(gone) = self.peers.iter().find_map(|(&id, peer)| peer.gone.then_some(id)) {
+            self.forget(gone);
+            return true;
+        }
         let silent = self.peers.iter().filter_map(|(&id, peer)| Some((peer.silent_since()?, id))).min();
         match silent {
             Some((since, id)) if now.saturating_duration_since(since) >= SILENCE => {

@@ -1,8 +1,8 @@
 //! The end of the endpoint: what has come is answered, what is left to say is sent.
 
 use super::budget::Bucket;
-use super::door::MOST_CLIENTS;
-use super::peer::MOST_PENDING;
+use super::door::{COMERS_A_ROUND, MOST_CLIENTS};
+use super::peer::{Peer, MOST_PENDING};
 use super::rpc;
 use super::server::Server;
 use crate::core::status::{Error, Status};
@@ -17,8 +17,10 @@ impl Server {
     pub(super) fn say_good_bye(&mut self) {
         let end = Instant::now() + GOOD_BYE;
         self.closing = true;
-        self.lines = Bucket::new(f64::MAX, 0.0, Instant::now());
-        self.open_the_door(Instant::now());
+        self.coming = Bucket::new(f64::MAX, 0.0, Instant::now());
+        for _ in 0..MOST_CLIENTS / COMERS_A_ROUND {
+            self.open_the_door(Instant::now());
+        }
         self.take_answers();
         let ids: Vec<u64> = self.peers.keys().copied().collect();
         for id in ids {
@@ -31,7 +33,7 @@ impl Server {
                 self.take_line(id, &line, Instant::now());
             }
         }
-        self.look_for_events(Instant::now(), end);
+        self.look_for_events(end);
         for peer in self.peers.values_mut() {
             for (_, pending) in std::mem::take(&mut peer.pending) {
                 let text = if pending.claim.withdraw() {
@@ -41,19 +43,19 @@ impl Server {
                 };
                 peer.send(&rpc::refusal(&pending.id, &Error::new(Status::Closed, text)));
             }
-            peer.flush();
         }
         let mut events = Events::with_capacity(MOST_CLIENTS);
         loop {
             self.peers.retain(|_, peer| peer.has_outgoing() && !peer.dead);
             let left = end.saturating_duration_since(Instant::now());
-            if self.peers.is_empty() || left.is_zero() || self.poll.poll(&mut events, Some(left)).is_err() {
+            self.peers.values_mut().for_each(Peer::flush);
+            let left = if self.peers.values().any(Peer::can_send) { Duration::ZERO } else { left };
+            if self.peers.is_empty() || Instant::now() >= end || self.poll.poll(&mut events, Some(left)).is_err() {
                 return;
             }
             for event in &events {
                 if let Some(peer) = self.peers.get_mut(&(event.token().0 as u64)) {
                     peer.note(event);
-                    peer.flush();
                 }
             }
         }

@@ -16,6 +16,8 @@ const LIMIT: Limit = Limit { events: 16_384, bytes: 64 << 20 };
 /// The least time between two looks at the events. The first of a burst is sent at once; the loop then wakes nobody until
 /// the next look.
 const REST: Duration = Duration::from_millis(20);
+/// The share of one processor that events may cost: the rest of the endpoint's is for those who ask.
+const SHARE: f64 = 0.006;
 
 /// What is sent to subscribers: a line, and for whom.
 pub(super) struct News {
@@ -33,7 +35,8 @@ impl News {
 #[derive(Default)]
 pub(super) struct Feed {
     client: Option<Arc<Client>>,
-    looked: Option<Instant>,
+    /// When to look again, at the earliest.
+    next: Option<Instant>,
 }
 
 impl Feed {
@@ -69,13 +72,17 @@ impl Feed {
     /// When to look for events; `None`: there are none.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         let client = self.client.as_ref()?;
-        client.has_news().then(|| self.looked.map_or(now, |looked| looked + REST))
+        client.has_news().then(|| self.next.unwrap_or(now))
+    }
+
+    /// A look has taken so much processor time, all that it brought about included.
+    pub(super) fn rest(&mut self, now: Instant, used: Duration) {
+        self.next = Some(now + REST.max(used.div_f64(SHARE)));
     }
 
     /// Hands out events while `go_on` says so. True: events were lost, for they came faster than they could be sent.
-    pub(super) fn look(&mut self, now: Instant, mut take: impl FnMut(News), mut go_on: impl FnMut() -> bool) -> bool {
+    pub(super) fn look(&self, mut take: impl FnMut(News), mut go_on: impl FnMut() -> bool) -> bool {
         let Some(client) = &self.client else { return false };
-        self.looked = Some(now);
         loop {
             match client.pop() {
                 Next::Event(event) => take(News::of(&event)),

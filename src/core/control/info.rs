@@ -1,6 +1,6 @@
 //! What is known of a job without asking its loop.
 
-use super::json::{array, state_name, Object};
+use super::json::{array, pair, state_name, Object};
 use crate::core::event::JobState;
 use crate::core::handler::Handler;
 use crate::core::value::Kind;
@@ -46,6 +46,13 @@ pub(super) fn info(handler: &Handler) -> String {
         .text("argv0", &program.to_string_lossy())
         .text("cwd", &working_directory.to_string_lossy())
         .end()
+}
+
+/// The reply to `curve`.
+pub(super) fn curve(handler: &Handler) -> String {
+    let curve = handler.curve();
+    let points = array(&curve.points, |text, &(time, value)| text.push_str(&pair(time, value)));
+    Object::new().maybe("began", curve.began).json("points", &points).end()
 }
 
 fn json_bool(value: bool) -> &'static str {

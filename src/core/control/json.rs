@@ -84,6 +84,11 @@ fn push_number(to: &mut String, number: f64) {
     }
 }
 
+/// Two numbers as an array.
+pub(super) fn pair(one: f64, other: f64) -> String {
+    array(&[one, other], |text, number| push_number(text, *number))
+}
+
 pub(super) fn array<T>(items: &[T], push: impl Fn(&mut String, &T)) -> String {
     let mut text = "[".to_owned();
     for (index, item) in items.iter().enumerate() {

@@ -27,6 +27,9 @@ const MOST_GARBAGE: u32 = 16;
 /// Requests a second, and at once: more than a person or a script that waits for replies makes.
 const REQUESTS_A_SECOND: f64 = 100.0;
 const REQUESTS_AT_ONCE: f64 = 200.0;
+/// For how long it counts what a client has asked for, in seconds, and how many lines are little.
+const MEMORY: f64 = 10.0;
+const MODEST: f64 = 20.0;
 /// So many bytes cost as much as a request.
 const BYTES_A_TOKEN: f64 = 4096.0;
 
@@ -35,13 +38,6 @@ pub(super) struct Pending {
     pub(super) id: String,
     pub(super) claim: Claim,
     pub(super) deadline: Option<Instant>,
-}
-
-/// A line that waits to be sent.
-struct Outgoing {
-    line: Arc<str>,
-    /// A newer progress takes its place.
-    is_progress: bool,
 }
 
 pub(super) struct Subscription {
@@ -55,7 +51,10 @@ pub(super) struct Peer {
     _not_for_children: NotForChildren,
     stream: UnixStream,
     lines: Lines,
-    outgoing: VecDeque<Outgoing>,
+    outgoing: VecDeque<Arc<str>>,
+    /// How many lines were taken from its front, and the number of the one that is a progress: a newer one takes its place.
+    taken: u64,
+    progress: Option<u64>,
     outgoing_bytes: usize,
     /// How much of the first line is sent.
     sent: usize,
@@ -69,6 +68,8 @@ pub(super) struct Peer {
     pub(super) dead: bool,
     garbage: u32,
     pub(super) bucket: Bucket,
+    /// What it has asked for, the longer ago the less, and as of when.
+    used: (f64, Instant),
     pub(super) pending: HashMap<u64, Pending>,
     /// Requests that the job still has, those included whose time was up.
     pub(super) in_flight: usize,
@@ -86,6 +87,8 @@ impl Peer {
             stream,
             lines: Lines::default(),
             outgoing: VecDeque::new(),
+            taken: 0,
+            progress: None,
             outgoing_bytes: 0,
             sent: 0,
             readable: true,
@@ -95,6 +98,7 @@ impl Peer {
             dead: false,
             garbage: 0,
             bucket: Bucket::new(REQUESTS_AT_ONCE, REQUESTS_A_SECOND, now),
+            used: (0.0, now),
             pending: HashMap::new(),
             in_flight: 0,
             subscription: None,
@@ -119,6 +123,24 @@ impl Peer {
         !self.dead && self.outgoing_bytes <= ENOUGH_OUTGOING && (self.readable || self.lines.has_line())
     }
 
+    /// What it has asked for of late, in lines.
+    pub(super) fn recent_use(&mut self, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.used.1).as_secs_f64();
+        self.used = (self.used.0 * (-passed / MEMORY).exp(), now);
+        self.used.0
+    }
+
+    /// Whether that is little.
+    pub(super) fn is_modest(&mut self, now: Instant) -> bool {
+        self.recent_use(now) < MODEST
+    }
+
+    /// Counts work by what it cost.
+    pub(super) fn pay(&mut self, tokens: f64) {
+        self.bucket.spend(tokens);
+        self.used.0 += tokens;
+    }
+
     /// The next line, if one has come.
     pub(super) fn next_line(&mut self) -> Option<Vec<u8>> {
         if !self.lines.has_line() && self.readable {
@@ -128,7 +150,7 @@ impl Peer {
             return None;
         }
         let line = self.lines.take()?;
-        self.bucket.spend(1.0);
+        self.pay(1.0);
         self.lines_after_going += usize::from(self.gone);
         Some(line)
     }
@@ -145,7 +167,7 @@ impl Peer {
                 self.readable = false;
             }
             Ok(count) => {
-                self.bucket.spend(count as f64 / BYTES_A_TOKEN);
+                self.pay(count as f64 / BYTES_A_TOKEN);
                 self.lines.push(&piece[..count]);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -181,29 +203,30 @@ impl Peer {
             return;
         }
         if is_progress {
+            let newest = self.taken + self.outgoing.len() as u64;
             // The first line may be half sent.
-            let keep = usize::from(self.sent > 0);
-            if let Some(at) = self.outgoing.iter().skip(keep).position(|waiting| waiting.is_progress) {
-                if let Some(older) = self.outgoing.remove(at + keep) {
-                    self.outgoing_bytes -= older.line.len() + LINE_OVERHEAD;
-                }
+            let first = self.taken + u64::from(self.sent > 0);
+            let older = self.progress.replace(newest).filter(|&older| older >= first);
+            if let Some(older) = older.and_then(|older| self.outgoing.get_mut((older - self.taken) as usize)) {
+                self.outgoing_bytes -= older.len();
+                *older = Arc::from("");
             }
         }
         self.outgoing_bytes += line.len() + LINE_OVERHEAD;
-        self.outgoing.push_back(Outgoing { line, is_progress });
+        self.outgoing.push_back(line);
         self.dead |= self.outgoing_bytes > MOST_OUTGOING;
     }
 
-    /// Sends what can be sent now.
+    /// Sends a portion of what waits, if it can be sent now.
     pub(super) fn flush(&mut self) {
-        while self.writable && !self.outgoing.is_empty() {
+        if self.writable && !self.outgoing.is_empty() {
             let sent = self.sent;
             let slices: Vec<_> = self
                 .outgoing
                 .iter()
                 .take(MOST_SLICES)
                 .enumerate()
-                .map(|(index, waiting)| IoSlice::new(&waiting.line.as_bytes()[if index == 0 { sent } else { 0 }..]))
+                .map(|(index, line)| IoSlice::new(&line.as_bytes()[if index == 0 { sent } else { 0 }..]))
                 .collect();
             let written = self.stream.write_vectored(&slices);
             match written {
@@ -216,13 +239,11 @@ impl Peer {
                     self.writable = false;
                     self.stuck.get_or_insert_with(Instant::now);
                 }
-                Err(_) => {
-                    self.gone = true;
-                    break;
-                }
+                Err(_) => self.gone = true,
             }
         }
         if self.gone {
+            self.taken += self.outgoing.len() as u64;
             self.outgoing.clear();
             self.outgoing_bytes = 0;
             self.sent = 0;
@@ -232,15 +253,16 @@ impl Peer {
     /// So many more bytes are sent.
     fn forget(&mut self, mut count: usize) {
         while let Some(first) = self.outgoing.front() {
-            let left = first.line.len() - self.sent;
+            let left = first.len() - self.sent;
             if count < left {
                 self.sent += count;
                 return;
             }
             count -= left;
             self.sent = 0;
-            self.outgoing_bytes -= first.line.len() + LINE_OVERHEAD;
+            self.outgoing_bytes -= first.len() + LINE_OVERHEAD;
             self.outgoing.pop_front();
+            self.taken += 1;
         }
     }
 
@@ -264,6 +286,11 @@ impl Peer {
 
     pub(super) fn has_outgoing(&self) -> bool {
         !self.outgoing.is_empty()
+    }
+
+    /// Whether something waits that can be sent.
+    pub(super) fn can_send(&self) -> bool {
+        self.writable && self.has_outgoing() && !self.dead
     }
 
     pub(super) fn incoming_size(&self) -> usize {

@@ -16,6 +16,8 @@ const LONGEST_PATH: usize = 107;
 static NUMBERS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 /// Other processes of the same number, in other containers, that may share the directory.
 const MOST_NAMESAKES: u32 = 64;
+/// A third of a second's connections: who comes after a flood does not wait for longer.
+const BACKLOG: u16 = 64;
 /// Between the making of a socket and listening at it, connecting is refused: for microseconds, or while its process has
 /// lost its processor.
 const BEING_MADE: Duration = Duration::from_millis(100);
@@ -181,7 +183,10 @@ fn bind(path: &Path) -> Result<Option<UnixListener>> {
         return Err(Error::argument(text));
     }
     match UnixListener::bind(path) {
-        Ok(listener) => Ok(Some(listener)),
+        Ok(listener) => {
+            crate::sys::set_backlog(&listener, BACKLOG);
+            Ok(Some(listener))
+        }
         Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
         Err(error) => Err(system(path, "cannot be listened at", &error)),
     }

@@ -33,6 +33,7 @@ pub(super) enum Want {
         timeout: Option<Duration>,
     },
     Info,
+    Curve,
     Ping,
     Subscribe(i32),
     Unsubscribe(i32),
@@ -166,7 +167,7 @@ impl Params {
             "checkpoint" => signal(Signal::Checkpoint),
             "stop" => signal(Signal::Stop),
             "abort" => signal(Signal::Abort),
-            "info" | "ping" | "subscribe" | "unsubscribe" => None,
+            "info" | "curve" | "ping" | "subscribe" | "unsubscribe" => None,
             _ => return None,
         };
         let want = match ask {
@@ -193,6 +194,7 @@ impl Params {
     fn of_the_endpoint(&mut self, method: &str) -> Result<Want, Error> {
         Ok(match method {
             "info" => Want::Info,
+            "curve" => Want::Curve,
             "ping" => Want::Ping,
             "subscribe" => Want::Subscribe(self.mask()?),
             _ => Want::Unsubscribe(self.mask()?),

@@ -14,7 +14,7 @@ use crate::core::sync::Arc;
 use crate::sys::thread_time;
 use mio::net::UnixListener;
 use mio::{Events, Poll, Token};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
@@ -26,13 +26,18 @@ const MOST_OUTGOING_OF_ALL: usize = 32 << 20;
 const SHARE: f64 = 0.01;
 /// Processor time that it may use at once, in seconds: some thousand requests.
 const STOCK: f64 = 0.05;
-/// No round is longer, so that no rest is longer than a hundred times this.
-const ROUND: Duration = Duration::from_millis(2);
-/// Lines and connections of all clients, a second and at once. A request costs the loop some 10 us.
-pub(super) const LINES_A_SECOND: f64 = 250.0;
-pub(super) const LINES_AT_ONCE: f64 = 500.0;
-/// Who has used more than half of his own stock must leave this much of the common one to the others.
-pub(super) const RESERVE: f64 = 0.5;
+/// A round is not much longer: who asks then waits no longer than for the rest after it.
+const ROUND: Duration = Duration::from_millis(3);
+const LONGEST_REST: Duration = Duration::from_millis(300);
+/// Lines of all clients, a second and at once. A request costs the loop some 10 us.
+const LINES_A_SECOND: f64 = 250.0;
+const LINES_AT_ONCE: f64 = 500.0;
+/// With clients alone that have asked for much of late, it is not worth a round to serve one line.
+const LINES_A_ROUND: f64 = 5.0;
+/// Connections of all clients, a second and at once. They have a budget of their own: who comes and goes does not keep
+/// those waiting who are in, nor the other way round.
+const COMING_A_SECOND: f64 = 200.0;
+pub(super) const COMING_AT_ONCE: f64 = 400.0;
 
 pub(super) const LISTENER: Token = Token(usize::MAX);
 pub(super) const WAKER: Token = Token(usize::MAX - 1);
@@ -43,12 +48,15 @@ pub(super) struct Server {
     pub(super) poll: Poll,
     pub(super) listener: UnixListener,
     pub(super) someone_knocks: bool,
-    pub(super) peers: HashMap<u64, Peer>,
+    pub(super) peers: BTreeMap<u64, Peer>,
     pub(super) last_peer: u64,
     pub(super) last_call: u64,
     pub(super) in_flight: usize,
     pub(super) processor: Bucket,
     pub(super) lines: Bucket,
+    pub(super) coming: Bucket,
+    /// Whose turn it is to be sent something.
+    flush_from: u64,
     pub(super) feed: Feed,
     /// It is being closed: the job is asked for nothing more.
     pub(super) closing: bool,
@@ -63,12 +71,14 @@ impl Server {
             poll,
             listener,
             someone_knocks: false,
-            peers: HashMap::new(),
+            peers: BTreeMap::new(),
             last_peer: 0,
             last_call: 0,
             in_flight: 0,
             processor: Bucket::new(STOCK, SHARE, now),
             lines: Bucket::new(LINES_AT_ONCE, LINES_A_SECOND, now),
+            coming: Bucket::new(COMING_AT_ONCE, COMING_A_SECOND, now),
+            flush_from: 0,
             feed: Feed::default(),
             closing: false,
         }
@@ -103,7 +113,7 @@ impl Server {
             self.processor.spend(used.saturating_sub(before).as_secs_f64());
             self.processor.fill(Instant::now());
             if !self.processor.has(0.0) {
-                self.outbox.rest(self.processor.time_until(0.0));
+                self.outbox.rest(self.processor.time_until(0.0).min(LONGEST_REST));
                 self.processor.fill(Instant::now());
             }
         }
@@ -114,16 +124,20 @@ impl Server {
     pub(super) fn next_look(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.lines.fill(now);
+        self.coming.fill(now);
         let mut next = self.feed.due(now);
         let mut look = |at: Instant| next = Some(next.map_or(at, |before| before.min(at)));
         if self.someone_knocks {
-            look(now + self.lines.time_until(1.0));
+            look(now + self.coming.time_until(1.0));
+        }
+        if self.peers.values().any(Peer::can_send) {
+            look(now);
         }
         for peer in self.peers.values_mut() {
             peer.pending.values().filter_map(|pending| pending.deadline).for_each(&mut look);
             if peer.is_runnable() {
                 peer.bucket.fill(now);
-                let common = if is_modest(peer) { 1.0 } else { LINES_AT_ONCE * RESERVE };
+                let common = if peer.is_modest(now) { 1.0 } else { LINES_A_ROUND };
                 look(now + peer.bucket.time_until(1.0).max(self.lines.time_until(common)));
             }
         }
@@ -131,17 +145,21 @@ impl Server {
     }
 
     pub(super) fn round(&mut self, now: Instant) {
-        let end = Instant::now() + ROUND;
+        let end = Instant::now() + ROUND / 2;
         self.lines.fill(now);
+        self.coming.fill(now);
         self.take_answers();
         self.time_out(now);
         self.open_the_door(now);
         self.take_requests(now, end);
-        if self.feed.due(now).is_some_and(|due| due <= now) {
-            self.look_for_events(now, Instant::now() + ROUND);
+        let before = thread_time();
+        let looks = self.feed.due(now).is_some_and(|due| due <= now);
+        if looks {
+            self.look_for_events(Instant::now() + ROUND / 2);
         }
-        for peer in self.peers.values_mut().filter(|peer| peer.has_outgoing()) {
-            peer.flush();
+        self.flush(Instant::now() + ROUND / 2);
+        if looks {
+            self.feed.rest(now, thread_time().saturating_sub(before));
         }
         self.bound_memory();
         self.take_out();
@@ -162,6 +180,23 @@ impl Server {
         }
     }
 
+    /// Sends each client a portion, in turns, and goes on the next time with the one at which the time was over.
+    fn flush(&mut self, end: Instant) {
+        let from = std::mem::take(&mut self.flush_from);
+        let waiting = |(&id, peer): (&u64, &Peer)| peer.can_send().then_some(id);
+        let later = self.peers.range(from..).filter_map(waiting);
+        let turns: Vec<u64> = later.chain(self.peers.range(..from).filter_map(waiting)).collect();
+        for id in turns {
+            if Instant::now() >= end {
+                self.flush_from = id;
+                return;
+            }
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.flush();
+            }
+        }
+    }
+
     /// Cuts off those who take the most, while all together take too much.
     pub(super) fn bound_memory(&mut self) {
         for (size_of, most) in [
@@ -177,9 +212,4 @@ impl Server {
             }
         }
     }
-}
-
-/// Whether a client has asked for little of late.
-pub(super) fn is_modest(peer: &Peer) -> bool {
-    peer.bucket.level() > 0.5
 }

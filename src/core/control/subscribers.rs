@@ -49,7 +49,7 @@ impl Server {
         }
     }
 
-    pub(super) fn look_for_events(&mut self, now: Instant, end: Instant) {
+    pub(super) fn look_for_events(&mut self, end: Instant) {
         let peers = &mut self.peers;
         let hand_out = |news: News| {
             let is_progress = news.kind == Kind::Progress;
@@ -60,7 +60,7 @@ impl Server {
                 }
             }
         };
-        if self.feed.look(now, hand_out, || Instant::now() < end) {
+        if self.feed.look(hand_out, || Instant::now() < end) {
             self.cut_off();
         }
     }
