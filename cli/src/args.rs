@@ -15,10 +15,10 @@ Exit codes:
   3    no such job, or several of that name (they are listed)
   4    the time was up before the job came to a ready point
   5    the job ended first; of watch and events: it vanished, as when killed
-  6    a directory, a file or a terminal that cannot be used
+  6    a directory, a file or a terminal that cannot be used; a process that is halted
   85   watch and events: the job stopped with a checkpoint: run it again
   86   watch and events: the job was aborted, or stopped without one
-  130  watch and events were interrupted (128 + the signal's number)";
+  129 and more: watch and events were interrupted; 128 and the signal's number";
 
 /// Watches and steers this user's running jobs: those that called park_listen, or run with PARK_LISTEN=1.
 #[derive(Parser)]

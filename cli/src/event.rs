@@ -1,6 +1,6 @@
 //! An event, as it came.
 
-use crate::info::{number, text};
+use crate::info::{number, string};
 use crate::text;
 use serde_json::Value;
 
@@ -30,16 +30,16 @@ impl Event {
 
     pub(crate) fn read(params: &Value) -> Event {
         Event {
-            kind: text(&params["kind"]),
+            kind: string(&params["kind"]),
             time: number(&params["time"]).unwrap_or(0.0),
-            state: text(&params["state"]),
+            state: string(&params["state"]),
             done: number(&params["done"]).unwrap_or(0.0),
             total: number(&params["total"]).unwrap_or(0.0),
-            units: text(&params["units"]),
+            units: string(&params["units"]),
             best: number(&params["best"]),
             seconds_left: number(&params["seconds_left"]),
             status: params["status"].as_i64().unwrap_or(0),
-            level: text(&params["level"]),
+            level: string(&params["level"]),
             text: text::harmless(params["text"].as_str().unwrap_or_default()),
         }
     }

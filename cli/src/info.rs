@@ -1,5 +1,6 @@
 //! What a job says of itself, as it came.
 
+use crate::text;
 use serde_json::Value;
 
 #[derive(Clone, Default)]
@@ -44,6 +45,9 @@ pub(crate) struct Variable {
 /// A running job that has come to no ready point for so many seconds is shown as such.
 pub(crate) const LONG_SILENCE: f64 = 10.0;
 
+/// The job knows it to a second.
+const AS_GOOD_AS_NOW: f64 = 2.0;
+
 /// A real number; those that are not finite are texts.
 pub(crate) fn number(value: &Value) -> Option<f64> {
     match value {
@@ -52,7 +56,7 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
     }
 }
 
-pub(crate) fn text(value: &Value) -> String {
+pub(crate) fn string(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
@@ -68,13 +72,13 @@ impl Info {
         let progress = &raw["progress"];
         let checkpoint = &raw["checkpoint"];
         Info {
-            name: text(&raw["name"]),
+            name: string(&raw["name"]),
             pid: raw["pid"].as_u64().unwrap_or(0) as u32,
-            state: text(&raw["state"]),
+            state: string(&raw["state"]),
             progress: Progress {
                 done: number(&progress["done"]).unwrap_or(0.0),
                 total: number(&progress["total"]).unwrap_or(0.0),
-                units: text(&progress["units"]),
+                units: string(&progress["units"]),
                 seconds_left: number(&progress["seconds_left"]),
                 rate: number(&progress["rate"]),
             },
@@ -84,7 +88,7 @@ impl Info {
             checkpoint: number(&checkpoint["when"]).map(|when| (when, checkpoint["saved"] == true)),
             variables: raw["variables"].as_array().map_or(&[][..], Vec::as_slice).iter().map(variable).collect(),
             exit_code: raw["exit_code"].as_u64().and_then(|code| u8::try_from(code).ok()),
-            reason: text(&raw["reason"]),
+            reason: string(&raw["reason"]),
             raw,
         }
     }
@@ -92,6 +96,12 @@ impl Info {
     /// For how long a job that computes has come to no ready point, when that is long. One that is paused stands at one.
     pub(crate) fn silence(&self) -> Option<f64> {
         self.idle.filter(|idle| *idle >= LONG_SILENCE && matches!(self.state.as_str(), "running" | "stopping"))
+    }
+
+    /// When the last ready point was, of a job that has one to come.
+    pub(crate) fn last_ready(&self) -> Option<String> {
+        let idle = self.idle.filter(|_| !self.is_over())?;
+        Some(if idle < AS_GOOD_AS_NOW { "now".to_owned() } else { format!("{} ago", text::brief(idle)) })
     }
 
     /// The state as shown.
@@ -109,11 +119,11 @@ impl Info {
 
 fn variable(raw: &Value) -> Variable {
     Variable {
-        name: text(&raw["name"]),
-        kind: text(&raw["type"]),
+        name: string(&raw["name"]),
+        kind: string(&raw["type"]),
         limits: (number(&raw["min"]), number(&raw["max"])),
         read_only: raw["read_only"] == true,
-        units: text(&raw["units"]),
-        description: text(&raw["description"]),
+        units: string(&raw["units"]),
+        description: string(&raw["description"]),
     }
 }

@@ -39,7 +39,7 @@ fn row(info: &Info, stem: &str) -> Vec<String> {
         info.shown_state(),
         progress(info),
         info.best.map_or(String::new(), |best| text::number(best, 6)),
-        ready(info),
+        info.last_ready().unwrap_or_default(),
         text::clock(info.up),
     ]
 }
@@ -55,14 +55,6 @@ fn progress(info: &Info) -> String {
     }
 }
 
-/// When the last ready point was.
-fn ready(info: &Info) -> String {
-    match info.idle {
-        Some(idle) if !info.is_over() => format!("{} ago", text::brief(idle)),
-        _ => String::new(),
-    }
-}
-
 pub(crate) fn info(job: Option<&str>, as_json: bool) -> Result<()> {
     let (title, info, _) = jobs::reach(job)?;
     if as_json {
@@ -75,7 +67,7 @@ pub(crate) fn info(job: Option<&str>, as_json: bool) -> Result<()> {
         ("progress", long_progress(&info)),
         ("best", info.best.map_or("none yet".to_owned(), |best| text::number(best, 17))),
         ("up", text::clock(info.up)),
-        ("ready", info.idle.map_or(String::new(), |idle| format!("{} ago", text::brief(idle)))),
+        ("ready", info.last_ready().unwrap_or_default()),
         ("checkpoint", checkpoint(&info)),
         ("reason", harmless(&info.reason)),
         ("exit code", info.exit_code.map_or(String::new(), |code| code.to_string())),

@@ -102,8 +102,8 @@ fn draw_head(model: &Model, area: Rect, buffer: &mut Buffer) {
     let up = if model.is_gone { model.heard - model.born } else { now() - model.born };
     parts.push(Span::from(format!("up {}", text::clock(up))));
     parts.push(Span::from(format!("pid {}", info.pid)));
-    if let (Some(idle), None, false) = (info.idle, info.silence(), model.is_over()) {
-        parts.push(Span::from(format!("ready {} ago", text::brief(idle))));
+    if let (Some(ready), None, false) = (info.last_ready(), info.silence(), model.is_gone) {
+        parts.push(Span::from(format!("ready {ready}")));
     }
     if let Some((when, saved)) = info.checkpoint {
         let word = if saved { "saved" } else { "checkpoint failed" };
