@@ -82,6 +82,10 @@ impl Disk {
 
     /// Opens a file to read, from the medium when `direct` and that can be done.
     pub(crate) fn to_read(path: &Path, direct: bool) -> std::result::Result<Disk, Unread> {
+        // Before it is opened: a pipe would wait for a writer.
+        if again(|| fs::symlink_metadata(path)).is_ok_and(|named| !named.is_file()) {
+            return Err(Unread::Broken("it is not a plain file".into()));
+        }
         Disk::open(OpenOptions::new().read(true), path, direct).map_err(|error| unread("open", path, &error))
     }
 
@@ -220,7 +224,11 @@ fn unread(what: &str, path: &Path, error: &io::Error) -> Unread {
 pub(crate) fn make_directory(path: &Path) -> Result<bool> {
     match again(|| fs::DirBuilder::new().mode(0o700).create(path)) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match again(|| fs::metadata(path)) {
+            Ok(there) if there.is_dir() => Ok(false),
+            Ok(_) => Err(failed("make the directory", path, &ErrorKind::NotADirectory.into())),
+            Err(error) => Err(failed("look at", path, &error)),
+        },
         Err(error) => Err(failed("make the directory", path, &error)),
     }
 }
