@@ -827,9 +827,10 @@ int park_state(park_handler *job);
  * For how many seconds there was no ready point, as far as is known: 0 when the loop comes by all the time, or is
  * halted. Any thread.
  *
- * A ready point with nothing to do leaves no trace. So from the first call on, for the rest of the handler's life, the
- * service thread gives the loop something to attend to once a second, and the answer is how long that has waited: 0
- * from the first call, later at most 1 s too little. A negative number is a status: PARK_NOT_RUNNING: no computation.
+ * A ready point with nothing to do leaves no trace. So from park_listen or the first call on, for the rest of the
+ * handler's life, the service thread gives the loop something to attend to once a second, and the answer is how long
+ * that has waited: 0 from a first call, later at most 1 s too little. A negative number is a status: PARK_NOT_RUNNING:
+ * no computation.
  */
 double park_idle(park_handler *job);
 

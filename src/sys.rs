@@ -4,13 +4,11 @@
 pub(crate) mod files;
 pub(crate) mod pages;
 mod signals;
+mod socket;
 
 pub(crate) use signals::{
     catch_signal, is_ignored, release_signal, uncatchable, with_signals_blocked, INTERRUPT, TERMINATE,
 };
-
-mod socket;
-
 pub(crate) use socket::{close_in_child, own_uid, peer_uid, set_backlog, thread_time, NotForChildren};
 
 use std::cell::Cell;

@@ -504,6 +504,67 @@ TEST(a_map_is_saved_at_its_end_or_between_items_where_that_is_fit)
     remove_directory(directory);
 }
 
+static park_message *look_message;
+
+static void no_reply_wanted(park_handler *job, int status, const park_message *reply, void *user)
+{
+    (void)job; (void)status; (void)reply; (void)user;
+}
+
+/* Each item leaves its two numbers different for a while: who sees them differ has seen an item at work. */
+struct pairs { int64_t one[64], other[64]; atomic_int seen; };
+
+static int count_up(park_handler *job, const void *in, void *out, int64_t index, void *user)
+{
+    struct pairs *pairs = user;
+    (void)in; (void)out;
+    if (index % 8 == 0) {
+        CHECK_EQ(park_ask_later(job, PARK_CHECKPOINT, NULL, no_reply_wanted, NULL, NULL), PARK_OK);
+        CHECK_EQ(park_ask_later(job, PARK_MESSAGE, look_message, no_reply_wanted, NULL, NULL), PARK_OK);
+    }
+    pairs->one[index]++;
+    nap(0.001);
+    pairs->other[index]++;
+    return 0;
+}
+
+static int look(park_handler *job, const park_message *request, park_message *reply, void *user)
+{
+    struct pairs *pairs = user;
+    (void)job; (void)request; (void)reply;
+    CHECK(!memcmp(pairs->one, pairs->other, sizeof pairs->one));
+    atomic_fetch_add(&pairs->seen, 1);
+    return 0;
+}
+
+TEST(a_save_in_a_map_is_of_one_moment)
+{
+    const char *directory = new_directory();
+    static struct pairs pairs;
+    int round;
+    park_options *options = park_options_new();
+    park_handler *job = new_job();
+    look_message = park_message_new("look");
+    CHECK_EQ(park_protect(job, "one", pairs.one, PARK_I64, 64), PARK_OK);
+    CHECK_EQ(park_protect(job, "other", pairs.other, PARK_I64, 64), PARK_OK);
+    CHECK_EQ(park_on_ready(job, "look", look, &pairs, NULL), PARK_OK);
+    CHECK_EQ(park_checkpoint_dir(job, directory, 1), PARK_OK);
+    CHECK_EQ(park_options_set(options, PARK_OPTION_CHECKPOINTS, 1), PARK_OK);
+    CHECK_EQ(park_set_workers(job, 4), PARK_OK);
+    CHECK_EQ(park_attach(job), PARK_OK);
+    for (round = 0; round < 5; round++)
+        CHECK_EQ(park_map_with(job, options, count_up, &pairs, NULL, 0, NULL, 0, 64), PARK_OK);
+    CHECK_EQ(park_ready(job), PARK_OK);
+    CHECK_EQ(atomic_load(&pairs.seen), 40);
+    CHECK_EQ(park_checkpoint_wait(job, LONG_TIME), PARK_OK);
+    CHECK_EQ(park_restore(job), PARK_OK);
+    CHECK(!memcmp(pairs.one, pairs.other, sizeof pairs.one));
+    CHECK_EQ(park_options_free(options), PARK_OK);
+    end(job);
+    CHECK_EQ(park_message_free(look_message), PARK_OK);
+    remove_directory(directory);
+}
+
 /* ---- files of the user's own -------------------------------------------------------------------- */
 
 static void write_file(park_handler *job, const char *name, const char *text)
@@ -828,7 +889,7 @@ static const struct check_test tests[] = {
     CASE(before_the_deadline_the_job_stops_with_a_checkpoint), CASE(a_deadline_that_is_none_is_refused),
     CASE(a_save_that_fails_is_told_and_the_job_goes_on), CASE(a_save_function_that_fails_leaves_the_older_checkpoint),
     CASE(a_job_without_a_way_to_save_says_so), CASE(a_map_is_saved_at_its_end_or_between_items_where_that_is_fit),
-    CASE(files_of_the_callback_are_part_of_the_checkpoint),
+    CASE(a_save_in_a_map_is_of_one_moment), CASE(files_of_the_callback_are_part_of_the_checkpoint),
     CASE(files_of_a_loop_that_saves_by_itself_are_part_of_the_checkpoint), CASE(it_is_told_what_is_there),
     CASE(a_directory_belongs_to_one_handler), CASE(a_forked_child_neither_saves_nor_lets_the_directory_go),
     CASE(a_directory_that_will_not_do_is_refused), CASE(a_relative_directory_stays_where_it_was),

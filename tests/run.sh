@@ -110,7 +110,7 @@ runs=100000
 add fuzz/reader "mkdir -p build/fuzz/corpus && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz reader build/fuzz/corpus fuzz/seeds/reader -- \
     -dict=fuzz/reader.dict -max_len=2048 -len_control=0 -runs=$runs -print_final_stats=1 -artifact_prefix=build/fuzz/"
 add fuzz/protocol "mkdir -p build/fuzz/protocol && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz protocol build/fuzz/protocol fuzz/seeds/protocol -- \
-    -dict=fuzz/protocol.dict -max_len=4096 -len_control=0 -runs=$runs -print_final_stats=1 -artifact_prefix=build/fuzz/"
+    -dict=fuzz/protocol.dict -max_len=1024 -runs=$((runs / 4)) -print_final_stats=1 -artifact_prefix=build/fuzz/"
 add cargo/clippy "cargo clippy --all-targets -- -D warnings"
 add cargo/fmt "cargo fmt --check"
 add cargo/doc "RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --document-private-items"

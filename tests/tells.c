@@ -381,6 +381,20 @@ TEST(a_job_that_has_stopped_calling_ready_is_idle)
     CHECK_EQ(park_handler_free(job), PARK_OK);
 }
 
+TEST(of_a_job_that_listens_it_is_known_at_the_first_question)
+{
+    char path[64];
+    park_handler *job = new_job();
+    snprintf(path, sizeof path, "/tmp/park-idle-%d.sock", (int)getpid());
+    CHECK_EQ(park_listen(job, path), PARK_OK);
+    CHECK_EQ(park_attach(job), PARK_OK);
+    CHECK_EQ(park_ready(job), PARK_OK);
+    nap(*check_under() ? 5 : 2.5);
+    CHECK(park_idle(job) >= 1);
+    CHECK_EQ(park_detach(job), PARK_OK);
+    CHECK_EQ(park_handler_free(job), PARK_OK);
+}
+
 static const struct check_test tests[] = {
     CASE(without_park_log_nothing_is_printed),
     CASE(park_log_prints_from_its_level_on),
@@ -396,5 +410,6 @@ static const struct check_test tests[] = {
     CASE(a_service_manager_that_is_none_is_told_in_the_log),
     CASE(a_job_that_comes_by_is_not_idle),
     CASE(a_job_that_has_stopped_calling_ready_is_idle),
+    CASE(of_a_job_that_listens_it_is_known_at_the_first_question),
 };
 CHECK_MAIN(tests)

@@ -41,6 +41,7 @@ impl Handler {
             }
         }
     }
+
     /// Waits until nothing is on its way to the medium; says how the last save ended.
     pub(crate) fn checkpoint_wait(&self, timeout: Option<Duration>) -> Result<()> {
         self.check_may_wait()?;

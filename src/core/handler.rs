@@ -436,15 +436,20 @@ impl Handler {
         }
     }
 
+    /// From now on it is looked whether the loop still comes by.
+    pub(crate) fn watch_pulse(&self) {
+        if self.pulse.want() {
+            self.service.ring();
+        }
+    }
+
     /// How long there was no ready point, as far as it is known; see [`Pulse`].
     pub(crate) fn idle(&self) -> Result<Duration> {
         let control = self.attention().control();
         if !is_running(control) {
             return Err(Error::new(Status::NotRunning, "no computation is attached or started"));
         }
-        if self.pulse.want() {
-            self.service.ring();
-        }
+        self.watch_pulse();
         Ok(if is_halted(control) { Duration::ZERO } else { self.pulse.age() })
     }
 }

@@ -396,10 +396,17 @@ impl<S: Stream> Imap<S> {
             let before = block.ran;
             self.run(&mut block, Some(crew));
             since = self.measured(block.ran - before, since);
-            self.desk.lay(block);
+            self.lay(block);
             if crew.wants_workers() {
                 return;
             }
+        }
+    }
+
+    /// Lays a block on the desk. Not in a child that an item made by fork: the desk's lock may be held there for ever.
+    pub(super) fn lay(&self, block: Box<Block<S::Room>>) {
+        if !crate::sys::forked() {
+            self.desk.lay(block);
         }
     }
 
@@ -422,7 +429,9 @@ impl<S: Stream> Help for Imap<S> {
         struct Leave<'a, S: Stream>(&'a Imap<S>);
         impl<S: Stream> Drop for Leave<'_, S> {
             fn drop(&mut self) {
-                self.0.desk.leave();
+                if !crate::sys::forked() {
+                    self.0.desk.leave();
+                }
             }
         }
         if !crew.wants_workers() && self.desk.enter() {

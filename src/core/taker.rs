@@ -243,7 +243,7 @@ impl<S: Stream> Taker<S> {
             self.imap.run(&mut block, None);
         }
         self.imap.measured(block.ran - before, since);
-        self.imap.desk.lay(block);
+        self.imap.lay(block);
     }
 
     /// The calling thread is inside the user's functions until it is dropped.

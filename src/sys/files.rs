@@ -83,11 +83,20 @@ pub(crate) fn keeps_names(file: &File) -> bool {
     matches!(kind, EXT4 | TMPFS)
 }
 
+/// Linux's, which the libc crate does not name.
+const F_SETSIG: c_int = 10;
+
 /// Whether another open file of anybody's leads to this one: only without one is a write lease granted. `false` also
 /// where there are no leases.
 pub(crate) fn is_open_elsewhere(file: &File) -> bool {
-    // SAFETY: plain calls on a descriptor that the borrow keeps open. The lease is given back before anybody can meet it.
-    let granted = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK) };
+    // Whoever opens the file while the lease is held lets the kernel send a signal: one that kills nobody.
+    // SAFETY: plain calls on a descriptor that the borrow keeps open.
+    let granted = unsafe {
+        match libc::fcntl(file.as_raw_fd(), F_SETSIG, libc::SIGURG) {
+            0 => libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK),
+            _ => return true,
+        }
+    };
     if granted == 0 {
         // SAFETY: as above.
         unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_UNLCK) };

@@ -124,6 +124,8 @@ impl Handler {
         match &*state {
             State::Silent => {
                 *state = State::Listening(Endpoint::open(self, path)?);
+                // So that the first one who asks is told.
+                self.watch_pulse();
                 Ok(())
             }
             // As PARK_LISTEN has asked for already.

@@ -191,6 +191,11 @@ impl Disk {
         again(|| self.file.sync_data()).map_err(|error| self.failed("flush", &error))
     }
 
+    /// The same with all that is known of the file, its name's time too: what xfs wants after a rename.
+    pub(crate) fn flush_all(&self) -> Result<()> {
+        again(|| self.file.sync_all()).map_err(|error| self.failed("flush", &error))
+    }
+
     /// Lets the next reads come from the medium.
     pub(crate) fn drop_cached(&self) {
         if !self.is_direct() {

@@ -108,7 +108,7 @@ impl Plan {
         disk::rename(&spare, file)?;
         let flushed = disk::flush_directory(vault.directory()).and_then(|()| match disk.keeps_names() {
             true => Ok(()),
-            false => disk.flush(),
+            false => disk.flush_all(),
         });
         // Whether its name is on the medium nobody can tell: told as failed, it is not to be seen.
         flushed.inspect_err(|_| {

@@ -10,7 +10,7 @@ use crate::sys::pages::Pages;
 use std::sync::atomic::AtomicBool;
 
 /// How much is written at a time from an image: between two transfers the medium has nothing to do.
-const TRANSFER: usize = 32 << 20;
+const TRANSFER: usize = 64 << 20;
 
 /// Where the bytes come from.
 pub(crate) enum Content<'a> {
