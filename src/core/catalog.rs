@@ -34,7 +34,9 @@ impl Handler {
             *files = OwnFiles::Saving(saver.vault().draft());
         }
         match &mut *files {
-            OwnFiles::Saving(draft) => draft.files(),
+            OwnFiles::Saving(draft) => draft.files().inspect_err(|error| {
+                *self.checkpoints.no_place.lock() = Some(error.text.clone());
+            }),
             OwnFiles::Restored(path) => Ok(path.clone()),
             OwnFiles::Nowhere => {
                 Err(Error::new(Status::Refused, "no checkpoint is being saved, and none was restored"))

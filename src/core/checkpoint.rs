@@ -53,6 +53,8 @@ pub(crate) struct Checkpoints {
     pub(super) failure: Mutex<Option<String>>,
     pub(super) budget: Mutex<Budget>,
     pub(super) own_files: Mutex<OwnFiles>,
+    /// Why there was no place for them, of late.
+    pub(super) no_place: Mutex<Option<String>>,
     /// When the loop was told to save.
     told: Mutex<Option<Instant>>,
 }
@@ -68,6 +70,7 @@ impl Checkpoints {
             failure: Mutex::new(None),
             budget: Mutex::new(Budget::new()),
             own_files: Mutex::new(OwnFiles::Nowhere),
+            no_place: Mutex::new(None),
             told: Mutex::new(None),
         }
     }
@@ -240,7 +243,8 @@ impl Handler {
         }
         let code = callback.map_or(0, |save| self.calling(|| save(false)));
         if code != 0 {
-            let text = format!("the checkpoint callback returned {code}: nothing was saved");
+            let why = self.checkpoints.no_place.lock().take().unwrap_or_else(|| "nothing was saved".into());
+            let text = format!("the checkpoint callback returned {code}: {why}");
             return Err(Error::new(Status::Failed, text));
         }
         self.snapshot()
@@ -253,7 +257,8 @@ impl Handler {
         let mut waiting = self.begin_save();
         waiting.began = told.unwrap_or(waiting.began);
         if !well {
-            let error = Error::new(Status::Failed, "the loop could not save its checkpoint");
+            let why = self.checkpoints.no_place.lock().take().map_or_else(String::new, |why| format!(": {why}"));
+            let error = Error::new(Status::Failed, format!("the loop could not save its checkpoint{why}"));
             let _ = self.conclude_here(waiting, Err(error));
             return Ok(());
         }

@@ -80,10 +80,17 @@ impl Plan {
     }
 
     /// Writes it; when this returns, it is on the medium and has its name.
-    pub(crate) fn commit(mut self, content: Content<'_>) -> Result<Saved> {
+    pub(crate) fn commit(self, content: Content<'_>) -> Result<Saved> {
         let began = Instant::now();
         let vault = self.draft.vault.clone();
+        // Taken before the pool is entered: who holds it may wait for all of the pool's threads.
         let _busy = vault.busy.lock();
+        // On one of the pool's threads, for a thread of the user's may be killed by SIGXFSZ.
+        vault.pool().run(|| self.put_down(content, began))
+    }
+
+    fn put_down(mut self, content: Content<'_>, began: Instant) -> Result<Saved> {
+        let vault = self.draft.vault.clone();
         let generation = self.draft.generation;
         let file = vault.manifest(generation);
         let sums = match self.draft.has_files {

@@ -87,8 +87,7 @@ impl Saver {
     pub(crate) fn save(&self, plan: Plan, sources: &[&dyn Source]) -> Result<Saved> {
         self.start()?;
         drop(self.begin());
-        // On one of the pool's threads, for this one may be killed by SIGXFSZ.
-        let saved = self.0.vault.pool().run(|| self.0.survive(|| plan.commit(Content::Sources(sources))));
+        let saved = self.0.survive(|| plan.commit(Content::Sources(sources)));
         self.0.end();
         saved
     }
