@@ -260,8 +260,9 @@ static int fork_in_an_item(park_handler *job, const void *in, void *out, int64_t
 static void fork_in(int imap)
 {
     int round;
-    park_handler *job = attached(2);
+    park_handler *job;
     if (strcmp(check_under(), "valgrind") == 0) check_not_run("it would count the child's copy as leaked");
+    job = attached(2);
     for (round = 0; round < 20; round++) {
         struct forking forking = {getpid(), 0, 0};
         int status = PARK_OK, wait_status = -1;
