@@ -110,7 +110,8 @@ impl<S: Stream> Taker<S> {
             return Ok(Next::Ended(status));
         }
         let next = self.find(deadline);
-        if std::mem::take(&mut self.is_inside) {
+        // Not in a child that an item made by fork: as in `Imap::lay`.
+        if std::mem::take(&mut self.is_inside) && !crate::sys::forked() {
             self.imap.desk.leave_taker();
         }
         if let Ok(Next::Ended(status)) = next {
