@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 campaign=; [ "$1" = --campaign ] && { campaign=1; export PARK_CAMPAIGN=1; shift; }
 select=$1
 logs=build/test-logs
-mkdir -p $logs build/tests
+mkdir -p $logs build/tests/crash
 : >$logs/results
 began=$SECONDS
 

@@ -226,7 +226,10 @@ pub(crate) fn make_directory(path: &Path) -> Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => match again(|| fs::metadata(path)) {
             Ok(there) if there.is_dir() => Ok(false),
-            Ok(_) => Err(failed("make the directory", path, &ErrorKind::NotADirectory.into())),
+            Ok(_) => {
+                let not_a_directory = fs::read_dir(path).err().unwrap_or(error);
+                Err(failed("make the directory", path, &not_a_directory))
+            }
             Err(error) => Err(failed("look at", path, &error)),
         },
         Err(error) => Err(failed("make the directory", path, &error)),
