@@ -14,7 +14,7 @@ from runs import Outcome, Wrong, build, command, environment, fresh, run, undist
 SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are the same number
 MAKE = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q", "-f"]}
 SIZE, STEPS = 30_000, 3000
-VARIANTS = [{"every": 1}, {"every": 1, "mode": "place"}, {"every": 1, "own": 1}]
+VARIANTS = [{"size": SIZE, "every": 1, **more} for more in ({}, {"mode": "place"}, {"own": 1})]
 
 
 class Loop:
