@@ -128,8 +128,8 @@ class Screen:
 
 def test_watch_shows_and_steers_fit():
     job = fit("--every", 1)
-    screen = Screen("park watch fit")
-    text = screen.shows(r"fit +running +best [89]\d\d")
+    screen = Screen("park watch fit-ENSO")
+    text = screen.shows(r"fit-ENSO +running +best [89]\d\d")
     text = screen.shows(r"log scale|best over time")
     text = screen.shows(r"checkpoint saved")
     check(re.search(r"\d+%.*left.*of 1000000 generations", text), f"progress: {text}")
@@ -137,13 +137,13 @@ def test_watch_shows_and_steers_fit():
     check(f"pid {job.pid}" in text and "p pause" in text, f"head and foot: {text}")
     check(all(len(line) <= 80 for line in text.split("\n")), "it fits")
     screen.press("p")
-    screen.shows(r"fit +paused")
+    screen.shows(r"fit-ENSO +paused")
     check(job.state() == "paused", "paused by a key")
     screen.press("r")
-    screen.shows(r"fit +running")
+    screen.shows(r"fit-ENSO +running")
     screen.press("c")
     screen.press("s")
-    screen.shows(r"Stop fit\.\d+.*y yes")
+    screen.shows(r"Stop fit-ENSO\.\d+.*y yes")
     screen.press("n")
     screen.shows("p pause")
     check(job.state() == "running", "no is no")
@@ -165,7 +165,7 @@ def test_watch_shows_and_steers_fit():
 
 def test_the_scale_follows_the_values():
     job = fit()
-    screen = Screen("park watch fit")
+    screen = Screen("park watch fit-ENSO")
     screen.shows("distance from 788.5[0-9]* over time, log scale")
     for caption in ["best over time ", "best over time, log scale", "both sides of 0", "distance from", "distance from"]:
         screen.press("y")
@@ -192,8 +192,8 @@ def test_the_terminal_comes_back():
 
 def test_plain_terminals_are_served():
     job = fit()
-    screen = Screen("park watch fit", locale="C")
-    text = screen.shows(r"fit +running +best (.|\n)*\*\*")
+    screen = Screen("park watch fit-ENSO", locale="C")
+    text = screen.shows(r"fit-ENSO +running +best (.|\n)*\*\*")
     check(text.isascii(), f"only ASCII: {text}")
     screen.press("q")
     screen.ended_with(0)
@@ -394,14 +394,14 @@ def test_events_and_plots():
     job = fit()
     path = os.path.join(PLACE, "events.jsonl")
     with open(path, "w") as file:
-        recorder = subprocess.Popen([PARK, "events", "fit", "--json"], stdout=file)
+        recorder = subprocess.Popen([PARK, "events", "fit-ENSO", "--json"], stdout=file)
         started.append(recorder)
         until(lambda: open(path).read().count('"improved"') > 30, "30 improvements")
     park("plot", "-o", "job.svg", "--size", "600x400")
-    park("plot", "fit", "-o", "job.png", "--size", "400x300", "--scale", "linear")
-    check("ends neither in .png nor in .svg" in park("plot", "fit", "-o", "job.gif", status=2), "other formats")
-    check("no/such/x.svg" in park("plot", "fit", "-o", "no/such/x.svg", status=6), "what cannot be written")
-    park("abort", "fit")
+    park("plot", "fit-ENSO", "-o", "job.png", "--size", "400x300", "--scale", "linear")
+    check("ends neither in .png nor in .svg" in park("plot", "fit-ENSO", "-o", "job.gif", status=2), "other formats")
+    check("no/such/x.svg" in park("plot", "fit-ENSO", "-o", "no/such/x.svg", status=6), "what cannot be written")
+    park("abort", "fit-ENSO")
     check(recorder.wait(PATIENCE) == 86, "events says how it ended")
     events = [json.loads(line) for line in open(path)]
     numbers = [event["sequence"] for event in events]
