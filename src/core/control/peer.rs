@@ -67,6 +67,7 @@ pub(super) struct Peer {
     /// To be taken out.
     pub(super) dead: bool,
     garbage: u32,
+    came: Instant,
     pub(super) bucket: Bucket,
     /// What it has asked for, the longer ago the less, and as of when.
     used: (f64, Instant),
@@ -97,6 +98,7 @@ impl Peer {
             gone: false,
             dead: false,
             garbage: 0,
+            came: now,
             bucket: Bucket::new(REQUESTS_AT_ONCE, REQUESTS_A_SECOND, now),
             used: (0.0, now),
             pending: HashMap::new(),
@@ -133,6 +135,11 @@ impl Peer {
     /// Whether that is little.
     pub(super) fn is_modest(&mut self, now: Instant) -> bool {
         self.recent_use(now) < MODEST
+    }
+
+    /// Whether it has been here for so long that what it has asked for of late says something of it.
+    pub(super) fn has_stayed(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.came).as_secs_f64() >= MEMORY
     }
 
     /// Counts work by what it cost.

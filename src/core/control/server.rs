@@ -55,6 +55,8 @@ pub(super) struct Server {
     pub(super) processor: Bucket,
     pub(super) lines: Bucket,
     pub(super) coming: Bucket,
+    /// Which of the two queues of requests comes next.
+    pub(super) whose_turn: usize,
     /// Whose turn it is to be sent something.
     flush_from: u64,
     pub(super) feed: Feed,
@@ -78,6 +80,7 @@ impl Server {
             processor: Bucket::new(STOCK, SHARE, now),
             lines: Bucket::new(LINES_AT_ONCE, LINES_A_SECOND, now),
             coming: Bucket::new(COMING_AT_ONCE, COMING_A_SECOND, now),
+            whose_turn: 0,
             flush_from: 0,
             feed: Feed::default(),
             closing: false,
