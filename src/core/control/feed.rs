@@ -17,7 +17,7 @@ const LIMIT: Limit = Limit { events: 16_384, bytes: 64 << 20 };
 /// the next look.
 const REST: Duration = Duration::from_millis(20);
 /// The share of one processor that events may cost: the rest of the endpoint's is for those who ask.
-const SHARE: f64 = 0.006;
+const SHARE: f64 = 0.0025;
 
 /// What is sent to subscribers: a line, and for whom.
 pub(super) struct News {
