@@ -83,7 +83,7 @@ impl Server {
             coming: Bucket::new(COMING_AT_ONCE, COMING_A_SECOND, now),
             whose_turn: 0,
             flush_from: 0,
-            feed: Feed::default(),
+            feed: Feed::new(now),
             closing: false,
         }
     }
