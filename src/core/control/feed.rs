@@ -77,16 +77,28 @@ impl Feed {
     }
 
     /// When to look for events; `None`: there are none.
-    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        let client = self.client.as_ref()?;
-        client.has_news().then(|| self.next.unwrap_or(now))
+    pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
+        if !self.client.as_ref()?.has_news() {
+            return None;
+        }
+        let from = self.may_cost_from(now);
+        Some(self.next.map_or(from, |next| next.max(from)))
     }
 
-    /// A look has taken so much processor time, all that it brought about included.
-    pub(super) fn rest(&mut self, now: Instant, used: Duration) {
+    /// From when on events may cost something again.
+    pub(super) fn may_cost_from(&mut self, now: Instant) -> Instant {
         self.processor.fill(now);
+        now + self.processor.time_until(0.0)
+    }
+
+    /// Events have cost so much processor time.
+    pub(super) fn pay(&mut self, used: Duration) {
         self.processor.spend(used.as_secs_f64());
-        self.next = Some(now + REST.max(self.processor.time_until(0.0)));
+    }
+
+    /// There was a look.
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.next = Some(now + REST);
     }
 
     /// Hands out events while `go_on` says so. True: events were lost, for they came faster than they could be sent.

@@ -135,7 +135,7 @@ impl Server {
             look(now + self.coming.time_until(1.0));
         }
         if self.peers.values().any(Peer::can_send) {
-            look(now);
+            look(self.feed.may_cost_from(now));
         }
         for peer in self.peers.values_mut() {
             peer.pending.values().filter_map(|pending| pending.deadline).for_each(&mut look);
@@ -156,17 +156,23 @@ impl Server {
         self.time_out(now);
         self.open_the_door(now);
         self.take_requests(now, end);
-        let before = thread_time();
-        let looks = self.feed.due(now).is_some_and(|due| due <= now);
-        if looks {
-            self.look_for_events(Instant::now() + ROUND / 2);
-        }
-        self.flush(Instant::now() + ROUND / 2);
-        if looks {
-            self.feed.rest(now, thread_time().saturating_sub(before));
-        }
+        self.pass_on_events(now);
         self.bound_memory();
         self.take_out();
+    }
+
+    /// Events go out while they may cost something. What is left of replies goes with them.
+    fn pass_on_events(&mut self, now: Instant) {
+        if self.feed.may_cost_from(now) > now {
+            return;
+        }
+        let before = thread_time();
+        if self.feed.due(now).is_some_and(|due| due <= now) {
+            self.look_for_events(Instant::now() + ROUND / 2);
+            self.feed.rest(now);
+        }
+        self.flush(Instant::now() + ROUND / 2);
+        self.feed.pay(thread_time().saturating_sub(before));
     }
 
     pub(super) fn forget(&mut self, id: u64) {
