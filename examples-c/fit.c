@@ -503,6 +503,7 @@ static int run(const struct nist_problem *problem, const struct options *options
     display.terminal = isatty(STDERR_FILENO);
     display.blocks = !strcmp(nl_langinfo(CODESET), "UTF-8");
     display.best = NAN;
+    display.seconds_left = -1;
 
     park_set_units(job, "generations");
     park_listen(job, NULL); /* in another terminal: park watch fit-ENSO */

@@ -160,7 +160,7 @@ def test_watch_shows_and_steers_fit():
     screen.press("s")
     screen.shows("y yes")
     screen.press("y")
-    text = screen.shows(r"The run is over: stopped.*exit code 85")
+    text = screen.shows(r"fit-ENSO +stopped(.|\n)*The run is over: stopped.*exit code 85")
     check(re.search(r"[\u2801-\u28ff]{10}", text), "the curve stays")
     check(job.exit_code() == 85, "fit says the same")
     screen.press("q")

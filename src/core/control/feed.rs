@@ -5,15 +5,13 @@
 
 use super::budget::Bucket;
 use super::json::notification;
-use crate::core::client::{Client, Limit, Next, Place};
+use crate::core::client::{Client, Next, Place};
 use crate::core::event::{Event, Kind};
 use crate::core::handler::Handler;
 use crate::core::status::Result;
 use crate::core::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What may wait in the hub for the endpoint: it works in portions, and rests between.
-const LIMIT: Limit = Limit { events: 16_384, bytes: 64 << 20 };
 /// The least time between two looks at the events. The first of a burst is sent at once; the loop then wakes nobody until
 /// the next look.
 const REST: Duration = Duration::from_millis(20);
@@ -59,7 +57,6 @@ impl Feed {
             Some(client) => client,
             None => {
                 let client = handler.subscribe(0, Place::Queue)?;
-                client.set_limit(LIMIT);
                 client.set_notify(Box::new(wake));
                 self.client.insert(client)
             }
