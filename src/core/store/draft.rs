@@ -75,8 +75,13 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn layout(&self) -> &Layout {
+    pub(super) fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// How many bytes of the caller's are to be stored.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.layout.length - self.layout.data_begin
     }
 
     /// Writes it; when this returns, it is on the medium and has its name.

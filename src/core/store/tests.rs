@@ -94,14 +94,16 @@ fn save(saver: &Saver, things: &Things) -> Result<Saved> {
     let entries: Vec<_> = things.iter().map(|(entry, _)| entry.clone()).collect();
     let sources: Vec<_> = things.iter().map(|(_, bytes)| bytes as &dyn Source).collect();
     let plan = saver.vault().draft().plan(&description(), &entries)?;
-    let mut image = saver.image(plan)?;
-    image.fill(&sources, |count, part| (0..count).for_each(part));
     let (sender, receiver) = mpsc::channel();
-    saver.submit(image, Box::new(move |saved| sender.send(saved).unwrap()))?;
+    saver.save_copy(plan, &sources, &one_after_the_other, Box::new(move |saved| sender.send(saved).unwrap()))?;
     let saved = receiver.recv().unwrap();
     assert!(saver.wait(None));
     saver.vault().tidy(&Default::default());
     saved
+}
+
+fn one_after_the_other(count: usize, part: &(dyn Fn(usize) + Sync)) {
+    (0..count).for_each(part);
 }
 
 fn assert_holds(opened: &Opened, things: &Things) {
@@ -333,7 +335,7 @@ fn processes_that_save_once_and_end_do_not_fill_the_disk() {
     for seed in 1..6 {
         let saver = Saver::new(open(&place, 1).0);
         let plan = saver.vault().draft().plan(&description(), &[]).unwrap();
-        saver.submit(saver.image(plan).unwrap(), Box::new(|saved| drop(saved.unwrap()))).unwrap();
+        saver.save_copy(plan, &[], &one_after_the_other, Box::new(|saved| drop(saved.unwrap()))).unwrap();
         drop(saver);
         assert!(names(&place).len() <= 3, "{seed}: {:?}", names(&place));
         assert!(path(&place, seed).exists());
@@ -397,4 +399,21 @@ fn without_the_direct_way_it_is_the_same() {
         save(&saver, &things(seed)).unwrap();
         assert_holds(&newest(&vault).0.unwrap(), &things(seed));
     }
+}
+
+#[test]
+fn a_copy_that_breaks_off_is_an_error_and_no_generation() {
+    let place = Place::new();
+    let saver = Saver::new(open(&place, 1).0);
+    let things = things(3);
+    let entries: Vec<_> = things.iter().map(|(entry, _)| entry.clone()).collect();
+    let sources: Vec<_> = things.iter().map(|(_, bytes)| bytes as &dyn Source).collect();
+    let plan = saver.vault().draft().plan(&description(), &entries).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let all_but_one = |count: usize, part: &(dyn Fn(usize) + Sync)| (1..count).for_each(part);
+    saver.save_copy(plan, &sources, &all_but_one, Box::new(move |saved| sender.send(saved).unwrap())).unwrap();
+    assert!(receiver.recv().unwrap().unwrap_err().text.contains("while it copied"));
+    assert!(saver.wait(None));
+    assert!(!path(&place, 1).exists());
+    assert_eq!(save(&saver, &things).unwrap().generation, 2);
 }
