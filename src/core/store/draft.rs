@@ -116,7 +116,7 @@ impl Plan {
         if file.exists() {
             return Err(Error::new(Status::Exists, format!("{}: is there already", file.display())));
         }
-        write(vault.pool(), &disk, &self.layout, content)?;
+        write(vault.pool(), &vault.speed, &disk, &self.layout, content)?;
         disk::rename(&spare, file)?;
         let flushed = disk::flush_directory(vault.directory()).and_then(|()| match disk.keeps_names() {
             true => Ok(()),
