@@ -507,7 +507,7 @@ extern "C" {
 
 /**
  * Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its
- * processor meanwhile. 50 is the default.
+ * processor meanwhile. 50 is the default. What the job's last map says counts.
  */
 #define PARK_OPTION_SPIN 7
 
@@ -1187,7 +1187,8 @@ int64_t park_checkpoint_path(park_handler *job,
  * PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item
  * failed; park_last_error has the first one's number. PARK_DIFFERS: the checking mode found items that differ.
  * PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride negative, arrays that no memory can hold. PARK_NOT_RUNNING,
- * PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
+ * PARK_WRONG_THREAD, PARK_REENTRANT: not from here. PARK_NO_MEMORY: the checking mode cannot keep two copies of what
+ * the map writes. PARK_FORKED also when `fn` made a child by fork and returns there: the child has no workers.
  */
 int park_map(park_handler *job,
              park_map_fn fn,
@@ -1218,7 +1219,8 @@ int park_map_with(park_handler *job,
  * on the job's workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All
  * else as park_map.
  *
- * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or
+ * Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, `end` is below `begin`, or there are
+ * more than 2^63 - 1 items. Computation thread, or
  * inside an item.
  */
 int park_for(park_handler *job, int64_t begin, int64_t end, park_for_fn fn, void *user);
@@ -1232,8 +1234,8 @@ int park_for_with(park_handler *job, park_options *options, int64_t begin, int64
 /**
  * The items of the last map that the computation thread called, by what became of them: `which` is PARK_ITEMS_LEFT,
  * PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up
- * to, and without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the
- * memory instead.
+ * to, and without, *out_end. Any thread. In the checking mode of a park_for, and of memory that
+ * park_options_memory names, PARK_ITEMS_DIFFER has bytes of the memory instead.
  *
  * PARK_UNKNOWN: there are no more. PARK_INVALID_ARGUMENT: `which`, or an output that is NULL or not aligned.
  */
@@ -1263,7 +1265,7 @@ int park_options_set(park_options *options, int which, int64_t value);
 /**
  * Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the
  * ones before. Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map
- * uses them; at once when this fails. Statuses: PARK_OK, or those of every function.
+ * nor imap uses them, on the thread that brings that about, or on the one that made the imap; at once when this fails. Statuses: PARK_OK, or those of every function.
  */
 int park_options_hooks(park_options *options,
                        park_enter_fn enter,
@@ -1275,9 +1277,11 @@ int park_options_hooks(park_options *options,
  * Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with
  * these options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function
  * returned the last time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the
- * options are freed. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
+ * options are freed, and while a map runs with them. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
  */
-int park_options_statuses(park_options *options, int *statuses, int64_t count);
+int park_options_statuses(park_options *options,
+                          int *statuses,
+                          int64_t count);
 
 /**
  * Names the memory that a loop of park_for writes, `bytes` bytes from `memory` on, so that the checking mode can
@@ -1297,7 +1301,8 @@ int park_options_memory(park_options *options, void *memory, int64_t bytes);
 int park_set_workers(park_handler *job, int64_t count);
 
 /**
- * How many threads do a map, the caller included: what park_worker returns is below it. Any thread.
+ * How many threads do a map, the caller included: what park_worker returns is below it. So after park_set_workers
+ * with a smaller number it stays until no item of an imap, nor of a map, is run by the threads of before. Any thread.
  */
 int park_workers(park_handler *job);
 

@@ -134,16 +134,22 @@ impl FloatEnv {
         env
     }
 
-    /// Makes it that of the calling thread.
+    /// Makes it that of the calling thread, which keeps the flags that its own computations have raised.
     pub(crate) fn apply(self) {
-        if self == FloatEnv::of_this_thread() {
+        let now = FloatEnv::of_this_thread();
+        if self == now {
             return;
         }
-        // SAFETY: loads two control registers, which belong to this thread, with values that such registers held.
-        // Only threads of park's own come here, between items: no compiled code of Rust's depends on the old ones.
+        let mut mxcsr = 0u32;
+        // SAFETY: loads two control registers, which belong to this thread, with values that such registers held. It is
+        // done between items only: no compiled code of Rust's depends on the old ones.
         unsafe {
-            std::arch::asm!("fnclex", "fldcw [{}]", in(reg) &self.x87, options(nostack, preserves_flags));
-            std::arch::asm!("ldmxcsr [{}]", in(reg) &self.mxcsr, options(nostack, preserves_flags));
+            if self.x87 != now.x87 {
+                std::arch::asm!("fnclex", "fldcw [{}]", in(reg) &self.x87, options(nostack, preserves_flags));
+            }
+            std::arch::asm!("stmxcsr [{}]", in(reg) &mut mxcsr, options(nostack, preserves_flags));
+            mxcsr = self.mxcsr | (mxcsr & FloatEnv::STICKY_FLAGS);
+            std::arch::asm!("ldmxcsr [{}]", in(reg) &mxcsr, options(nostack, preserves_flags));
         }
     }
 }

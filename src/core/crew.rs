@@ -19,6 +19,7 @@ use super::status::{Error, Result, Status};
 use super::sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering};
 use super::tally::Tally;
 use super::work::{Attend, Work};
+use crate::sys::FloatEnv;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -144,6 +145,10 @@ impl Crew {
         self.maps.fetch_add(1, Ordering::Relaxed);
         self.announce();
         self.wake_one();
+        if work.depth > 1 {
+            // The computation thread may wait for the end of an outer map, asleep.
+            self.attention.nudge();
+        }
     }
 
     pub(super) fn announce(&self) {
@@ -222,7 +227,8 @@ impl Crew {
         crate::sys::sleep_precisely();
         let _seat = seat::take(Seat { handle: self.handle, depth: 0, index, local: 0 });
         let mut has_helped = false;
-        while !self.closing.load(Ordering::Acquire) {
+        // In a child made by fork, by an item of its own, it is the only thread.
+        while !self.closing.load(Ordering::Acquire) && !crate::sys::forked() {
             let ticket = self.alarm.ticket();
             if let Some(work) = self.find(0) {
                 self.help(work, index);
@@ -311,20 +317,23 @@ impl Crew {
         let mut seen = None;
         let mut since = Instant::now();
         loop {
-            if self.withdraw(work) {
+            // An item made this process by fork: nobody else is here, and nothing can be waited for.
+            if crate::sys::forked() || self.withdraw(work) {
                 return;
             }
             work.tally.say_hungry();
             let ticket = self.alarm.ticket();
             if work.has_something_to_steal() {
-                work.take_part(index, attend);
+                work.take_part(index, false, attend);
                 continue;
             }
-            // In no item, the computation thread can help with maps inside of this one.
-            if may_help {
+            // In no item, the computation thread can help with maps inside of this one, unless it is to halt.
+            if may_help && self.attention.control() & PAUSE == 0 {
                 if let Some(inner) = self.find(work.depth) {
                     let (handler, depth) = (inner.handler.clone(), inner.depth);
+                    let env = FloatEnv::of_this_thread();
                     inner.help(index, &mut |tally| self.stand_while_asked(&handler, tally, depth));
+                    env.apply();
                     since = Instant::now();
                     continue;
                 }

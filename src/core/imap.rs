@@ -158,7 +158,7 @@ impl<S: Stream> Imap<S> {
     /// What is pending may be no business of an item's.
     #[cold]
     fn may_go_on_though_pending(&self, crew: Option<&Arc<Crew>>) -> bool {
-        if crew.is_some_and(|crew| crew.wants_workers()) {
+        if crate::sys::forked() || crew.is_some_and(|crew| crew.wants_workers()) {
             return false;
         }
         let Some(attention) = table::find_attention(self.job) else { return false };
@@ -410,6 +410,9 @@ impl<S: Stream> Imap<S> {
         self.desk.close();
         self.desk.wait_until_left(is_taker);
         drop(self.desk.clear());
+        if is_taker {
+            self.stream.release();
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! cost now. So two empty items cost no more than two calls, and two dear ones are shared before the first begins.
 
 use super::attention::{ABORT, CHECKPOINT, CHECKPOINT_TIME, STOP};
-use super::crew::{default_size, Crew};
+use super::crew::{default_size, Crew, DEFAULT_SPIN};
 use super::event::Level;
 use super::handler::Handler;
 use super::lifecycle::Stop;
@@ -187,7 +187,13 @@ struct Course<'a> {
 impl Handler {
     /// How many threads do a map, the caller included.
     pub(crate) fn workers(&self) -> u32 {
-        self.maps.size()
+        let size = self.maps.size();
+        // A crew that cannot be replaced now has threads whose index is beyond the size that is wanted.
+        let in_map = self.maps.active.load(Ordering::Relaxed);
+        match &*self.maps.crew.lock() {
+            Some(crew) if crew.size() > size && (in_map || !crew.is_idle()) => crew.size(),
+            _ => size,
+        }
     }
 
     /// Sets it, from the next map on; 0: the default.
@@ -346,9 +352,10 @@ impl Handler {
         if !super::table::nothing_pending(self.handle()) {
             attend(&tally);
         }
+        // The crew may be a larger one, of before.
         let threads = match options.threads {
-            0 => u32::MAX,
-            threads => threads,
+            0 => self.maps.size(),
+            threads => threads.min(self.maps.size()),
         };
         let (chunk, counts_progress) = (options.chunk, options.counts_progress && depth == 1);
         let plan = Plan { depth, threads, chunk, counts_progress };
@@ -357,6 +364,10 @@ impl Handler {
         let taken = seat::take(Seat { handle: self.handle(), depth, index, local });
         let mut begin = 0;
         while begin < count {
+            if tally.has_ended() {
+                tally.leave((begin, count));
+                break;
+            }
             let end = count.min(begin + MOST_AT_ONCE);
             tally = course.run(body, tally, (begin, end), attend);
             begin = end;
@@ -399,6 +410,10 @@ impl Course<'_> {
             }
             at = reached;
             if look.is_wanted() && !tally.has_ended() {
+                if crate::sys::forked() {
+                    tally.end(Status::Forked);
+                    break;
+                }
                 attend(&tally);
                 pace.restart();
             }
@@ -428,16 +443,23 @@ impl Course<'_> {
     /// Does the items together with the crew. Returns what an item cost, too.
     fn share(&self, body: Box<dyn Body>, tally: Tally, items: Span, attend: Attend<'_>) -> (Tally, f32) {
         let crew = self.handler.crew(self.plan.depth == 1);
-        if let Some(spin) = self.options.spin {
-            crew.set_spin(spin);
+        if self.plan.depth == 1 || self.options.spin.is_some() {
+            crew.set_spin(self.options.spin.unwrap_or(DEFAULT_SPIN));
         }
         let work = Arc::new(Work::new((self.handler, &crew), body, tally, items, self.index, &self.plan));
         crew.publish(&work);
         if self.plan.depth == 1 {
             crew.rhythm.begin();
         }
-        let cost = work.take_part(self.index, attend);
+        let cost = work.take_part(self.index, false, attend);
         crew.finish(&work, self.index, self.plan.depth == 1, attend);
+        if crate::sys::forked() {
+            // Its other threads are not in this process, and may have taken its locks with them.
+            std::mem::forget(work);
+            let tally = Tally::new(Policy::default(), self.handler.handle(), self.handler.attention());
+            tally.end(Status::Forked);
+            return (tally, cost);
+        }
         if self.plan.depth == 1 {
             crew.rhythm.end();
         }
@@ -461,6 +483,9 @@ impl Course<'_> {
 fn verdict_of(notes: &Notes) -> Result<Status> {
     if notes.end == Some(Status::Panic) {
         return Err(Error::new(Status::Panic, "park met a panic of its own: please report it"));
+    }
+    if notes.end == Some(Status::Forked) {
+        return Err(Error::new(Status::Forked, "an item made this process by fork: it has no workers"));
     }
     if let Some(reason @ (Status::Aborted | Status::Stopped)) = notes.end {
         return Ok(reason);

@@ -39,6 +39,9 @@ pub(crate) trait Stream: Send + Sync + 'static {
 
     /// It ceases to.
     fn leave(&self, index: u32, local: usize);
+
+    /// No thread takes part any more: what is the user's is let go of.
+    fn release(&self);
 }
 
 /// Some items in a row, and what became of them. Handed from thread to thread whole: whoever holds it owns it, and while

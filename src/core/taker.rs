@@ -134,6 +134,9 @@ impl<S: Stream> Taker<S> {
     fn find(&mut self, deadline: Option<Instant>) -> Result<Next> {
         let mut has_spun = false;
         loop {
+            if crate::sys::forked() {
+                return Err(Error::new(Status::Forked, "an item made this process by fork: it has no workers"));
+            }
             match self.look()? {
                 Status::Ok => {}
                 status => return Ok(Next::Ended(status)),

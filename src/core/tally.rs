@@ -163,16 +163,19 @@ impl Tally {
             if reached.at != at {
                 (at, tries) = (reached.at, 0);
             }
-            if self.is_broken_off(reached.code) {
+            // In a child made by fork nothing is noted: a lock may have been held.
+            if crate::sys::forked() || self.is_broken_off(reached.code) {
                 return at;
             }
-            if tries < self.policy.retries && !self.has_ended() {
+            // An item has as many tries as it takes, but not when the run is to end.
+            if tries < self.policy.retries && !self.has_ended() && self.attention.control() & ABORT == 0 {
                 tries += 1;
                 continue;
             }
             self.note_failure(at, reached.failed, reached.code);
             (at, tries) = (at + reached.failed, 0);
-            if at >= end || self.has_ended() {
+            // The body looks after items that are done only.
+            if at >= end || self.has_ended() || look.is_wanted() {
                 return at;
             }
         }

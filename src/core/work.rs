@@ -131,25 +131,30 @@ impl Work {
         }
         let _leave = Leave(self);
         self.env.apply();
-        if self.steal_for(index) {
+        if self.slots[index as usize].0.left() > 0 || self.steal_for(index) {
             if self.has_something_to_steal() && self.has_room() {
                 self.crew.wake_one();
             }
             let local = self.body.frame().enter(index);
             {
                 let _seat = seat::take(Seat { handle: self.handler.handle(), depth: self.depth, index, local });
-                self.take_part(index, attend);
+                self.take_part(index, index == 0, attend);
             }
             self.body.frame().leave(index, local);
         }
     }
 
-    /// Does items until there are none to be had. The calling thread is in its seat. Returns what an item cost it.
-    pub(super) fn take_part(&self, index: u32, attend: Attend<'_>) -> f32 {
+    /// Does items until there are none to be had. The calling thread is in its seat. Returns what an item cost it. A guest,
+    /// which is the computation thread in a map of another's, goes home in a pause: it must halt there. What it has not
+    /// begun is for the others to steal, or for itself when it comes again.
+    pub(super) fn take_part(&self, index: u32, is_guest: bool, attend: Attend<'_>) -> f32 {
         let range = &self.slots[index as usize].0;
         let mut look = self.tally.look();
         let mut pace = Pace::new(self.chunk);
         let one_by_one = self.body.is_one_by_one();
+        if self.is_to_go(&look, is_guest) {
+            return pace.mean_cost();
+        }
         self.attend_if_wanted(&look, index, attend);
         loop {
             // Rising costs: once that is seen, the dearest first, so that none is begun when the others are done.
@@ -160,6 +165,10 @@ impl Work {
                 let Some((begin, end)) = claimed else { break };
                 if self.tally.has_ended() {
                     self.leave(begin, end);
+                    // All the rest at once: billions of items may be left.
+                    if let Some((begin, end)) = range.claim(u32::MAX) {
+                        self.leave(begin, end);
+                    }
                     continue;
                 }
                 look.every = pace.unlooked(one_by_one);
@@ -174,6 +183,9 @@ impl Work {
                     self.give_back(range, (reached, end), last_first);
                 }
                 if look.is_wanted() {
+                    if self.is_to_go(&look, is_guest) {
+                        return pace.mean_cost();
+                    }
                     if self.tally.take_hungry() {
                         self.feed(range.left() as f32 * pace.cost());
                     }
@@ -189,6 +201,12 @@ impl Work {
             }
             pace.restart();
         }
+    }
+
+    /// Whether this thread has to leave though there is something to do: in a child made by fork it is the only one.
+    fn is_to_go(&self, look: &Look<'_>, is_guest: bool) -> bool {
+        look.attention_is_wanted()
+            && (crate::sys::forked() || (is_guest && self.handler.attention().control() & PAUSE != 0))
     }
 
     /// Gives back what was claimed and not done.

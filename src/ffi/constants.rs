@@ -211,7 +211,7 @@ pub const PARK_OPTION_PROGRESS: c_int = 5;
 /// Option of maps: 1 is the checking mode, as with PARK_MAP_CHECK=1 in the environment. 0 is the default.
 pub const PARK_OPTION_CHECK: c_int = 6;
 /// Option of maps: for how many microseconds an idle worker looks for the next map before it sleeps. It burns its
-/// processor meanwhile. 50 is the default.
+/// processor meanwhile. 50 is the default. What the job's last map says counts.
 pub const PARK_OPTION_SPIN: c_int = 7;
 /// Option of maps: 1 says that between any two items the job's memory is fit for a checkpoint: checkpoints are saved
 /// in the middle of the map, and PARK_STOP ends it there. 0, the default: both wait for the end of the map.

@@ -11,7 +11,7 @@ use super::taking::{bytes_at_hand, forget, keep, take_at_hand, with_taker, Out, 
 use crate::core::handler::Handler;
 use crate::core::imap::{Imap, Policy};
 use crate::core::status::{Error, Result, Status};
-use crate::core::sync::Arc;
+use crate::core::sync::{Arc, Mutex};
 use crate::core::taker::{Next, Rest, Taker};
 use crate::sys;
 use std::ffi::{c_int, c_void};
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn park_imap_new(
         let origin = Origin::Pull { source: callback::function(source, "source")?, user: source_user };
         let (item_bytes, result_bytes) = (size(item_bytes, "item_bytes")?, size(result_bytes, "result_bytes")?);
         let given = given(options)?;
-        let hooks = given.hooks.clone();
+        let hooks = Mutex::new(given.hooks.clone());
         make(handler, &given, Program { job, function, user, origin, item_bytes, result_bytes, hooks }, None)
     })
 }
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn park_imap_array(
         let stride = mapping::stride(r#in, in_stride, count, "in")?;
         let result_bytes = size(result_bytes, "result_bytes")?;
         let given = given(options)?;
-        let (origin, hooks) = (Origin::Array { base: r#in.cast(), stride, count }, given.hooks.clone());
+        let (origin, hooks) = (Origin::Array { base: r#in.cast(), stride, count }, Mutex::new(given.hooks.clone()));
         make(handler, &given, Program { job, function, user, origin, item_bytes: 0, result_bytes, hooks }, Some(count))
     })
 }

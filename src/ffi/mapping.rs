@@ -43,7 +43,8 @@ use std::sync::{Arc, OnceLock};
 /// PARK_ABORTED, PARK_STOPPED: it ended early, and park_map_items tells which items were left. PARK_FAILED: an item
 /// failed; park_last_error has the first one's number. PARK_DIFFERS: the checking mode found items that differ.
 /// PARK_INVALID_ARGUMENT: `fn` is NULL, `n` or a stride negative, arrays that no memory can hold. PARK_NOT_RUNNING,
-/// PARK_WRONG_THREAD, PARK_REENTRANT: not from here.
+/// PARK_WRONG_THREAD, PARK_REENTRANT: not from here. PARK_NO_MEMORY: the checking mode cannot keep two copies of what
+/// the map writes. PARK_FORKED also when `fn` made a child by fork and returns there: the child has no workers.
 #[no_mangle]
 pub unsafe extern "C" fn park_map(
     job: *mut park_handler,
@@ -80,7 +81,7 @@ pub unsafe extern "C" fn park_map_with(
         let input_stride = stride(r#in, in_stride, count, "in")?;
         let output_stride = stride(out, out_stride, count, "out")?;
         let given = given(options)?;
-        let common = common(job, call as usize, user, &given, count)?;
+        let common = common(handler, (job, call as usize, user), &given, count)?;
         let map = Map { common, call, input: r#in, input_stride, output: out, output_stride };
         let written = Memory { data: out.cast(), bytes: output_stride * count as usize };
         // SAFETY: the arrays are the caller's promise.
@@ -92,7 +93,8 @@ pub unsafe extern "C" fn park_map_with(
 /// on the job's workers at once: a stretch takes some microseconds, so a tight loop over it costs nothing more. All
 /// else as park_map.
 ///
-/// Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, or `end` is below `begin`. Computation thread, or
+/// Statuses as park_map's; PARK_INVALID_ARGUMENT: `fn` is NULL, `end` is below `begin`, or there are
+/// more than 2^63 - 1 items. Computation thread, or
 /// inside an item.
 #[no_mangle]
 pub unsafe extern "C" fn park_for(
@@ -123,8 +125,11 @@ pub unsafe extern "C" fn park_for_with(
             return Err(Error::argument(format!("end: {end} is below begin, {begin}")));
         }
         let count = end.abs_diff(begin);
+        if i64::try_from(count).is_err() {
+            return Err(Error::argument(format!("end: from {begin} to {end} are more items than 64 bits can number")));
+        }
         let given = given(options)?;
-        let common = common(job, call as usize, user, &given, count)?;
+        let common = common(handler, (job, call as usize, user), &given, count)?;
         let written = Memory { data: std::ptr::null_mut(), bytes: 0 };
         // SAFETY: the memory is the caller's promise.
         unsafe { run(handler, For { common, call, begin }, count, &given, written, 0) }
@@ -133,8 +138,8 @@ pub unsafe extern "C" fn park_for_with(
 
 /// The items of the last map that the computation thread called, by what became of them: `which` is PARK_ITEMS_LEFT,
 /// PARK_ITEMS_FAILED or PARK_ITEMS_DIFFER. They come as spans in order, `at` counting from 0 on: from *out_begin up
-/// to, and without, *out_end. Any thread. In the checking mode of a park_for, PARK_ITEMS_DIFFER has bytes of the
-/// memory instead.
+/// to, and without, *out_end. Any thread. In the checking mode of a park_for, and of memory that
+/// park_options_memory names, PARK_ITEMS_DIFFER has bytes of the memory instead.
 ///
 /// PARK_UNKNOWN: there are no more. PARK_INVALID_ARGUMENT: `which`, or an output that is NULL or not aligned.
 #[no_mangle]
@@ -178,15 +183,22 @@ pub(super) fn stride<T>(array: *const T, stride: i64, count: u64, argument: &str
     Ok(bytes)
 }
 
-fn common(job: *mut park_handler, function: usize, user: *mut c_void, given: &Given, count: u64) -> Result<Common> {
+fn common(
+    handler: &Handler,
+    (job, function, user): (*mut park_handler, usize, *mut c_void),
+    given: &Given,
+    count: u64,
+) -> Result<Common> {
     let statuses = given.statuses;
     if !statuses.data.is_null() {
+        // A call that will be refused must not touch them: a map that runs may be using them.
+        handler.check_may_map()?;
         if statuses.count as u64 != count {
             let text = format!("statuses: they are {}, the items {count}", statuses.count);
             return Err(Error::argument(text));
         }
         for index in 0..statuses.count {
-            // SAFETY: inside the array, which may be written by the user's promise; no map uses it yet.
+            // SAFETY: inside the array, which may be written by the user's promise; no other map uses it.
             unsafe { statuses.data.add(index).write(PARK_NOT_RUN) };
         }
     }
@@ -234,14 +246,22 @@ unsafe fn run_checked<B: Body + Clone + 'static>(
     if memory.data.is_null() || memory.bytes == 0 {
         return handler.map(&body, count, &shared);
     }
-    // SAFETY: the caller's promise; no map writes to it now.
-    let copy = || unsafe { std::slice::from_raw_parts(memory.data, memory.bytes) }.to_vec();
-    let before = copy();
+    handler.check_may_map()?;
+    let copy = || -> Result<Vec<u8>> {
+        let mut copy = Vec::new();
+        let problem = |_| Error::new(Status::NoMemory, format!("no memory to compare {} bytes", memory.bytes));
+        copy.try_reserve_exact(memory.bytes).map_err(problem)?;
+        // SAFETY: the caller's promise; no map writes to it now.
+        copy.extend_from_slice(unsafe { std::slice::from_raw_parts(memory.data, memory.bytes) });
+        Ok(copy)
+    };
+    let (before, mut parallel) = (copy()?, copy()?);
     let status = handler.map(&body, count, &shared)?;
     if status != Status::Ok {
         return Ok(status);
     }
-    let parallel = copy();
+    // SAFETY: as above.
+    parallel.copy_from_slice(unsafe { std::slice::from_raw_parts(memory.data, memory.bytes) });
     // SAFETY: as above; `before` is as long.
     unsafe { std::ptr::copy_nonoverlapping(before.as_ptr(), memory.data, memory.bytes) };
     let alone = Options { threads: 1, ..options.clone() };
@@ -252,7 +272,8 @@ unsafe fn run_checked<B: Body + Clone + 'static>(
         unsafe { std::ptr::copy_nonoverlapping(parallel.as_ptr(), memory.data, memory.bytes) };
         return Ok(status);
     }
-    let serial = copy();
+    // SAFETY: as above.
+    let serial = unsafe { std::slice::from_raw_parts(memory.data, memory.bytes) };
     let differing: Vec<(u64, u64)> = (0u64..)
         .zip(parallel.chunks(unit).zip(serial.chunks(unit)))
         .filter(|(_, (parallel, serial))| parallel != serial)

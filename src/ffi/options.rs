@@ -128,7 +128,7 @@ pub extern "C" fn park_options_set(options: *mut park_options, which: c_int, val
 
 /// Sets the hooks of the threads that take part in a map, the caller included; each may be NULL. They replace the
 /// ones before. Any thread. destroy(user) is called when the hooks are replaced or the options freed, and no map
-/// uses them; at once when this fails. Statuses: PARK_OK, or those of every function.
+/// nor imap uses them, on the thread that brings that about, or on the one that made the imap; at once when this fails. Statuses: PARK_OK, or those of every function.
 #[no_mangle]
 pub unsafe extern "C" fn park_options_hooks(
     options: *mut park_options,
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn park_options_hooks(
 /// Gives an array for the statuses of `count` items, which must be as many as those of each map that is called with
 /// these options: 0 for an item that is done, PARK_NOT_RUN for one that was never begun, else what the function
 /// returned the last time. NULL and 0 take it back. Any thread. The array must stay valid until then, or until the
-/// options are freed. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
+/// options are freed, and while a map runs with them. PARK_INVALID_ARGUMENT: `count` negative, or `statuses` NULL with another one, or not aligned.
 #[no_mangle]
 pub unsafe extern "C" fn park_options_statuses(options: *mut park_options, statuses: *mut c_int, count: i64) -> c_int {
     change(options, |given| {
@@ -188,7 +188,8 @@ pub extern "C" fn park_set_workers(job: *mut park_handler, count: i64) -> c_int 
     })
 }
 
-/// How many threads do a map, the caller included: what park_worker returns is below it. Any thread.
+/// How many threads do a map, the caller included: what park_worker returns is below it. So after park_set_workers
+/// with a smaller number it stays until no item of an imap, nor of a map, is run by the threads of before. Any thread.
 #[no_mangle]
 pub extern "C" fn park_workers(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| Ok(handler.workers() as c_int))

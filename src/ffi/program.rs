@@ -4,7 +4,7 @@ use super::constants::*;
 use super::items::Hooks;
 use crate::core::status::{Error, Result, Status};
 use crate::core::stream::{Pulled, Stream};
-use crate::core::sync::Arc;
+use crate::core::sync::{Arc, Mutex};
 use std::ffi::{c_int, c_void};
 
 /// Memory that is aligned for whatever a C compiler aligns, and for a cache line.
@@ -58,7 +58,8 @@ pub(super) struct Program {
     pub(super) origin: Origin,
     pub(super) item_bytes: usize,
     pub(super) result_bytes: usize,
-    pub(super) hooks: Option<Arc<Hooks>>,
+    /// Let go of when the imap is freed, though a worker may have the imap in hand a moment longer.
+    pub(super) hooks: Mutex<Option<Arc<Hooks>>>,
 }
 
 // SAFETY: the pointers are only handed back to the user's own functions, on the threads that their documentation
@@ -130,12 +131,20 @@ impl Stream for Program {
     }
 
     fn enter(&self, index: u32) -> usize {
-        self.hooks.as_ref().map_or(0, |hooks| hooks.begin(self.job, index))
+        let hooks = self.hooks.lock().clone();
+        hooks.map_or(0, |hooks| hooks.begin(self.job, index))
     }
 
     fn leave(&self, index: u32, local: usize) {
-        if let Some(hooks) = &self.hooks {
+        let hooks = self.hooks.lock().clone();
+        if let Some(hooks) = hooks {
             hooks.end(self.job, index, local);
         }
+    }
+
+    fn release(&self) {
+        let hooks = self.hooks.lock().take();
+        // Dropped when the lock is not held: its destroy function may call back.
+        drop(hooks);
     }
 }
