@@ -45,6 +45,7 @@ module park
 
   ! Statuses: 0 is fine, positive says why the loop is to end, negative is an error.
   integer(c_int), parameter, public :: PARK_OK = 0, PARK_ABORTED = 1, PARK_STOPPED = 2, PARK_NO_CHECKPOINT = 3, &
+       PARK_NOT_RUN = 5, PARK_END = 6, &
        PARK_INVALID_HANDLE = -1, PARK_INVALID_ARGUMENT = -2, PARK_WRONG_THREAD = -3, PARK_BUSY = -4, PARK_NOT_RUNNING = -5, &
        PARK_REENTRANT = -6, PARK_TIMEOUT = -7, PARK_REFUSED = -8, PARK_UNKNOWN = -9, PARK_EXPIRED = -10, PARK_FULL = -11, &
        PARK_CUT_OFF = -12, PARK_FAILED = -13, PARK_FORKED = -14, PARK_PANIC = -15, PARK_NO_MEMORY = -16, PARK_SYSTEM = -17, &
@@ -70,6 +71,9 @@ module park
   integer(c_int), parameter :: PARK_F64 = 1, PARK_I64 = 2, PARK_F32 = 7, PARK_I8 = 8, PARK_I16 = 9, PARK_I32 = 10, &
        PARK_U8 = 11, PARK_C64 = 15, PARK_C128 = 16
   real(real64), parameter, public :: PARK_FOREVER = -1
+
+  integer(c_int), parameter :: PARK_OPTION_GO_ON = 3, PARK_OPTION_IN_FLIGHT = 9, PARK_OPTION_AS_COMPLETED = 10
+  integer(c_int64_t), parameter :: NUMBER_BYTES = storage_size(0.0_real64)/8
 
   !> One job. Do not copy an open one: a copy means the same job, and is not told when that is closed.
   type, public :: park_handler
@@ -132,7 +136,49 @@ module park
      procedure, private :: improved_value, improved_state
   end type park_handler
 
+  !> Items on their way through a procedure, several at once: items and results are real64, or vectors of them.
+  !!
+  !!    call results%open(job, square, numbers)              ! of an array, one item an element
+  !!    call results%open(job, square, next_number)          ! of a source, which may have no end
+  !!    do while (results%next(value, index) == PARK_OK)
+  !!       ...
+  !!    end do
+  !!    call results%close()
+  !!
+  !! The thread that opens it calls next. Do not copy an open one. It must be closed, also before its end.
+  type, public :: park_imap
+     private
+     type(c_ptr) :: handle = c_null_ptr
+     integer(c_int64_t) :: result_size = 0
+   contains
+     procedure :: close => imap_close
+     !> open(job, item, input) or open(job, item, source, item_size), then the optional result_size, as_completed, in_flight,
+     !! go_on, status. The sizes are numbers of real64, 1 unless told. The input must have the attribute target, and stay as
+     !! it is until close. as_completed: results do not come in the order of the items. in_flight: how many items may be
+     !! fetched and not taken, 1024 unless told. go_on: a failed item does not end it.
+     generic :: open => imap_open_array, imap_open_source
+     !> next(result, index, code, timeout): PARK_OK: there is a result; PARK_END: there are no more; what else it returns is
+     !! told at park_imap_next. The result is a scalar, or a vector as long as result_size: else PARK_INVALID_ARGUMENT.
+     !! index counts from 0; code is what the item returned. timeout in seconds: PARK_FOREVER unless told.
+     generic :: next => imap_next_scalar, imap_next_vector
+     !> rest(result, index, code): after an early end, what was fetched and not taken, until PARK_END. code is 0 where the
+     !! item was done, PARK_NOT_RUN where it was not begun.
+     generic :: rest => imap_rest_scalar, imap_rest_vector
+     procedure, private :: imap_open_array, imap_open_source
+     procedure, private :: imap_next_scalar, imap_next_vector
+     procedure, private :: imap_rest_scalar, imap_rest_vector
+  end type park_imap
+
   abstract interface
+     !> Where an imap's items come from: writes the item of this index, on one thread at a time, but on any. 0: there it
+     !! is; PARK_END: there are no more; anything else: it failed. A module procedure with bind(c), as the items'.
+     function park_source_procedure(job, item, index, user) bind(c) result(status)
+       import :: c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: job, item, user
+       integer(c_int64_t), value :: index
+       integer(c_int) :: status
+     end function park_source_procedure
+
      !> What map calls for each item, on several threads at once: index counts from 0, as in park.h. A module procedure with bind(c); its
      !! module compiled with -frecursive or -fopenmp, or gfortran lets all threads share its large local arrays.
      !! 0: done. Anything else: it failed.
@@ -150,7 +196,7 @@ module park
        real(real64), intent(in) :: done, total, seconds_left
      end subroutine park_progress_procedure
   end interface
-  public :: park_item_procedure, park_progress_procedure
+  public :: park_item_procedure, park_progress_procedure, park_source_procedure
 
   interface
      function c_handler_new(name) bind(c, name='park_handler_new') result(handle)
@@ -190,6 +236,66 @@ module park
        integer(c_int64_t), value :: in_stride, out_stride, n
        integer(c_int) :: status
      end function c_map
+
+     function c_options_new() bind(c, name='park_options_new') result(options)
+       import :: c_ptr
+       type(c_ptr) :: options
+     end function c_options_new
+
+     function c_options_set(options, which, value) bind(c, name='park_options_set') result(status)
+       import :: c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: options
+       integer(c_int), value :: which
+       integer(c_int64_t), value :: value
+       integer(c_int) :: status
+     end function c_options_set
+
+     function c_options_free(options) bind(c, name='park_options_free') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: options
+       integer(c_int) :: status
+     end function c_options_free
+
+     function c_imap_new(handle, options, fn, user, source, source_user, item_bytes, result_bytes) &
+          bind(c, name='park_imap_new') result(imap)
+       import :: c_funptr, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, options, user, source_user
+       type(c_funptr), value :: fn, source
+       integer(c_int64_t), value :: item_bytes, result_bytes
+       type(c_ptr) :: imap
+     end function c_imap_new
+
+     function c_imap_array(handle, options, fn, user, input, in_stride, n, result_bytes) &
+          bind(c, name='park_imap_array') result(imap)
+       import :: c_funptr, c_int64_t, c_ptr
+       type(c_ptr), value :: handle, options, user, input
+       type(c_funptr), value :: fn
+       integer(c_int64_t), value :: in_stride, n, result_bytes
+       type(c_ptr) :: imap
+     end function c_imap_array
+
+     function c_imap_next(imap, timeout, output, index, code) bind(c, name='park_imap_next') result(status)
+       import :: c_double, c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: imap, output
+       real(c_double), value :: timeout
+       integer(c_int64_t), intent(inout) :: index
+       integer(c_int), intent(inout) :: code
+       integer(c_int) :: status
+     end function c_imap_next
+
+     function c_imap_rest(imap, output, index, code) bind(c, name='park_imap_rest') result(status)
+       import :: c_int, c_int64_t, c_ptr
+       type(c_ptr), value :: imap, output
+       integer(c_int64_t), intent(inout) :: index
+       integer(c_int), intent(inout) :: code
+       integer(c_int) :: status
+     end function c_imap_rest
+
+     function c_imap_free(imap) bind(c, name='park_imap_free') result(status)
+       import :: c_int, c_ptr
+       type(c_ptr), value :: imap
+       integer(c_int) :: status
+     end function c_imap_free
 
      function c_set_workers(handle, count) bind(c, name='park_set_workers') result(status)
        import :: c_int, c_int64_t, c_ptr
@@ -659,6 +765,203 @@ contains
     noted = c_fail(self%handle, c_text(reason))
     if (present(status)) status = noted
   end subroutine handler_fail
+
+  ! ---- imaps -------------------------------------------------------------------------------------
+
+  subroutine imap_open_array(self, job, item, input, result_size, as_completed, in_flight, go_on, status)
+    class(park_imap), intent(inout) :: self
+    class(park_handler), intent(in) :: job
+    procedure(park_item_procedure) :: item
+    real(real64), intent(in), target :: input(:)
+    integer, intent(in), optional :: result_size, in_flight
+    logical, intent(in), optional :: as_completed, go_on
+    integer(c_int), intent(out), optional :: status
+    type(c_ptr) :: options, array
+    integer(c_int64_t) :: stride
+
+    call begin_open(self, options, as_completed, in_flight, go_on, result_size, status)
+    if (.not. c_associated(options)) return
+    array = c_null_ptr
+    stride = NUMBER_BYTES
+    if (size(input) > 0) array = c_loc(input(1))
+    ! A section with gaps is read where it is.
+    if (size(input) > 1) stride = transfer(c_loc(input(2)), stride) - transfer(array, stride)
+    self%handle = c_imap_array(job%handle, options, c_funloc(item), c_null_ptr, array, stride, &
+         size(input, kind=c_int64_t), NUMBER_BYTES*self%result_size)
+    call end_open(self, job, options, status)
+  end subroutine imap_open_array
+
+  subroutine imap_open_source(self, job, item, source, item_size, result_size, as_completed, in_flight, go_on, status)
+    class(park_imap), intent(inout) :: self
+    class(park_handler), intent(in) :: job
+    procedure(park_item_procedure) :: item
+    procedure(park_source_procedure) :: source
+    integer, intent(in), optional :: item_size, result_size, in_flight
+    logical, intent(in), optional :: as_completed, go_on
+    integer(c_int), intent(out), optional :: status
+    type(c_ptr) :: options
+
+    call begin_open(self, options, as_completed, in_flight, go_on, result_size, status)
+    if (.not. c_associated(options)) return
+    self%handle = c_imap_new(job%handle, options, c_funloc(item), c_null_ptr, c_funloc(source), c_null_ptr, &
+         NUMBER_BYTES*size_of(item_size), NUMBER_BYTES*self%result_size)
+    call end_open(self, job, options, status)
+  end subroutine imap_open_source
+
+  !> Makes the options; null when it is not to be opened, and then the status says why.
+  subroutine begin_open(self, options, as_completed, in_flight, go_on, result_size, status)
+    class(park_imap), intent(inout) :: self
+    type(c_ptr), intent(out) :: options
+    logical, intent(in), optional :: as_completed, go_on
+    integer, intent(in), optional :: in_flight, result_size
+    integer(c_int), intent(out), optional :: status
+    type(park_handler) :: nobody
+    integer(c_int) :: made
+
+    options = c_null_ptr
+    if (c_associated(self%handle)) then
+       call conclude(nobody, 'imap open', PARK_BUSY, status)
+       return
+    end if
+    self%result_size = size_of(result_size)
+    options = c_options_new()
+    made = c_options_set(options, PARK_OPTION_AS_COMPLETED, flag_of(as_completed))
+    if (made == PARK_OK) made = c_options_set(options, PARK_OPTION_GO_ON, flag_of(go_on))
+    if (made == PARK_OK .and. present(in_flight)) &
+         made = c_options_set(options, PARK_OPTION_IN_FLIGHT, int(in_flight, c_int64_t))
+    if (made == PARK_OK) return
+    ! First, for it tells the last error of all.
+    call conclude(nobody, 'imap open', made, status)
+    made = c_options_free(options)
+    options = c_null_ptr
+  end subroutine begin_open
+
+  subroutine end_open(self, job, options, status)
+    class(park_imap), intent(in) :: self
+    class(park_handler), intent(in) :: job
+    type(c_ptr), intent(in) :: options
+    integer(c_int), intent(out), optional :: status
+    integer(c_int) :: freed
+
+    freed = c_options_free(options)
+    call conclude(job, 'imap open', merge(freed, PARK_INVALID_ARGUMENT, c_associated(self%handle)), status)
+  end subroutine end_open
+
+  !> At whatever point it is; waits for items that run. Closing twice does nothing.
+  subroutine imap_close(self, status)
+    class(park_imap), intent(inout) :: self
+    integer(c_int), intent(out), optional :: status
+    type(park_handler) :: nobody
+    integer(c_int) :: freed
+
+    freed = c_imap_free(self%handle)
+    if (freed == PARK_OK) self%handle = c_null_ptr
+    call conclude(nobody, 'imap close', freed, status)
+  end subroutine imap_close
+
+  function imap_next_scalar(self, result, index, code, timeout) result(status)
+    class(park_imap), intent(in) :: self
+    real(real64), intent(inout), target :: result
+    integer(int64), intent(inout), optional :: index
+    integer(c_int), intent(inout), optional :: code
+    real(real64), intent(in), optional :: timeout
+    integer(c_int) :: status
+
+    status = next_into(self, c_loc(result), 1_c_int64_t, index, code, timeout)
+  end function imap_next_scalar
+
+  function imap_next_vector(self, result, index, code, timeout) result(status)
+    class(park_imap), intent(in) :: self
+    real(real64), intent(inout), target, contiguous :: result(:)
+    integer(int64), intent(inout), optional :: index
+    integer(c_int), intent(inout), optional :: code
+    real(real64), intent(in), optional :: timeout
+    integer(c_int) :: status
+
+    status = next_into(self, c_loc(result), size(result, kind=c_int64_t), index, code, timeout)
+  end function imap_next_vector
+
+  function imap_rest_scalar(self, result, index, code) result(status)
+    class(park_imap), intent(in) :: self
+    real(real64), intent(inout), target :: result
+    integer(int64), intent(inout), optional :: index
+    integer(c_int), intent(inout), optional :: code
+    integer(c_int) :: status
+
+    status = rest_into(self, c_loc(result), 1_c_int64_t, index, code)
+  end function imap_rest_scalar
+
+  function imap_rest_vector(self, result, index, code) result(status)
+    class(park_imap), intent(in) :: self
+    real(real64), intent(inout), target, contiguous :: result(:)
+    integer(int64), intent(inout), optional :: index
+    integer(c_int), intent(inout), optional :: code
+    integer(c_int) :: status
+
+    status = rest_into(self, c_loc(result), size(result, kind=c_int64_t), index, code)
+  end function imap_rest_vector
+
+  function next_into(self, place, room, index, code, timeout) result(status)
+    class(park_imap), intent(in) :: self
+    type(c_ptr), intent(in) :: place
+    integer(c_int64_t), intent(in) :: room
+    integer(int64), intent(inout), optional :: index
+    integer(c_int), intent(inout), optional :: code
+    real(real64), intent(in), optional :: timeout
+    integer(c_int) :: status
+    integer(c_int64_t) :: its_index
+    integer(c_int) :: its_code
+    real(real64) :: seconds
+
+    status = PARK_INVALID_ARGUMENT
+    if (c_associated(self%handle) .and. room /= self%result_size) return
+    its_index = -1
+    its_code = 0
+    if (present(index)) its_index = index
+    if (present(code)) its_code = code
+    seconds = PARK_FOREVER
+    if (present(timeout)) seconds = timeout
+    status = c_imap_next(self%handle, seconds, place, its_index, its_code)
+    if (present(index)) index = its_index
+    if (present(code)) code = its_code
+  end function next_into
+
+  function rest_into(self, place, room, index, code) result(status)
+    class(park_imap), intent(in) :: self
+    type(c_ptr), intent(in) :: place
+    integer(c_int64_t), intent(in) :: room
+    integer(int64), intent(inout), optional :: index
+    integer(c_int), intent(inout), optional :: code
+    integer(c_int) :: status
+    integer(c_int64_t) :: its_index
+    integer(c_int) :: its_code
+
+    status = PARK_INVALID_ARGUMENT
+    if (c_associated(self%handle) .and. room /= self%result_size) return
+    its_index = -1
+    its_code = 0
+    if (present(index)) its_index = index
+    if (present(code)) its_code = code
+    status = c_imap_rest(self%handle, place, its_index, its_code)
+    if (present(index)) index = its_index
+    if (present(code)) code = its_code
+  end function rest_into
+
+  pure function size_of(wanted_size)
+    integer, intent(in), optional :: wanted_size
+    integer(c_int64_t) :: size_of
+
+    size_of = 1
+    if (present(wanted_size)) size_of = wanted_size
+  end function size_of
+
+  pure function flag_of(wanted_flag)
+    logical, intent(in), optional :: wanted_flag
+    integer(c_int64_t) :: flag_of
+
+    flag_of = 0
+    if (present(wanted_flag)) flag_of = merge(1_c_int64_t, 0_c_int64_t, wanted_flag)
+  end function flag_of
 
   ! ---- checkpoints -------------------------------------------------------------------------------
 

@@ -15,11 +15,54 @@ contains
   end subroutine note
 end module seen
 
+module streamed
+  use, intrinsic :: iso_c_binding
+  use park, only: PARK_END
+  implicit none
+  integer, parameter :: last = 5000, failing = 300, failure = 77
+contains
+  ! Items are numbers x; results x**2, or both (x, x**2). Each is told apart by its index.
+  function square(job, input, output, index, user) bind(c) result(status)
+    type(c_ptr), value :: job, input, output, user
+    integer(c_int64_t), value :: index
+    integer(c_int) :: status
+    real(c_double), pointer :: x, y
+    call c_f_pointer(input, x)
+    call c_f_pointer(output, y)
+    y = x**2
+    status = merge(0, 1, c_associated(job) .and. .not. c_associated(user) .and. index >= 0)
+  end function square
+
+  function both(job, input, output, index, user) bind(c) result(status)
+    type(c_ptr), value :: job, input, output, user
+    integer(c_int64_t), value :: index
+    integer(c_int) :: status
+    real(c_double), pointer :: x, y(:)
+    call c_f_pointer(input, x)
+    call c_f_pointer(output, y, [2])
+    y = [x, x**2]
+    status = merge(failure, 0, index == failing)
+    if (.not. c_associated(job) .or. c_associated(user)) status = 1
+  end function both
+
+  function count_up(job, item, index, user) bind(c) result(status)
+    type(c_ptr), value :: job, item, user
+    integer(c_int64_t), value :: index
+    integer(c_int) :: status
+    real(c_double), pointer :: x
+    call c_f_pointer(item, x)
+    x = real(index, c_double)
+    status = merge(PARK_END, 0, index == last)
+    if (.not. c_associated(job) .or. c_associated(user)) status = 1
+  end function count_up
+end module streamed
+
 program fortran_api
   use, intrinsic :: iso_fortran_env, only: int8, int16, int32, int64, real32, real64
   use, intrinsic :: iso_c_binding, only: c_bool, c_int
   use park
   use seen
+  use streamed
   implicit none
   integer :: failed = 0
 
@@ -33,6 +76,9 @@ program fortran_api
   call test_an_abort_and_a_failure_have_their_exit_codes
   call test_a_posix_signal_stops_the_loop
   call test_a_job_listens_where_it_is_told
+  call test_results_of_an_array_come_in_order
+  call test_a_source_ends_and_every_item_is_told_once
+  call test_a_stream_that_is_wrong_is_told
   call test_what_is_wrong_is_told
   if (failed > 0) error stop 1
 
@@ -363,6 +409,149 @@ contains
     call check(job%exit_code() == PARK_EXIT_ABORTED, 'there was no way to save')
     call finish('a_posix_signal_stops_the_loop', before)
   end subroutine test_a_posix_signal_stops_the_loop
+  subroutine test_results_of_an_array_come_in_order
+    type(park_handler) :: job
+    type(park_imap) :: results
+    real(real64), allocatable, target :: numbers(:)
+    real(real64) :: y
+    integer(int64) :: index, expected
+    integer(c_int) :: code
+    integer :: i, before
+    before = failed
+    allocate (numbers(2*last))
+    numbers(:) = [(real(i, real64), i=1, 2*last)]
+    call job%open('array')
+    call job%set_workers(2)
+    call results%open(job, square, numbers)
+    expected = 0
+    do while (results%next(y, index, code) == PARK_OK)
+       call check(index == expected .and. code == 0 .and. nint(y, int64) == (index + 1)**2, 'a result')
+       expected = expected + 1
+    end do
+    call check(expected == size(numbers), 'all of them')
+    call results%close()
+    ! Every second one, in its place.
+    call results%open(job, square, numbers(2::2), as_completed=.true., in_flight=10)
+    expected = 0
+    do while (results%next(y, index) == PARK_OK)
+       call check(nint(y, int64) == (2*index + 2)**2, 'a result of a section')
+       expected = expected + index
+    end do
+    call check(expected == int(last, int64)*(last - 1)/2, 'each once')
+    call results%close()
+    call results%open(job, square, numbers(1:0))
+    call check(results%next(y) == PARK_END, 'nothing of nothing')
+    call results%close()
+    call job%close()
+    call finish('results_of_an_array_come_in_order', before)
+  end subroutine test_results_of_an_array_come_in_order
+
+  subroutine test_a_source_ends_and_every_item_is_told_once
+    type(park_handler) :: job
+    type(park_imap) :: results
+    real(real64) :: pair(2), y
+    integer(int64) :: index, told, sum_told
+    integer(c_int) :: status, code
+    integer :: before
+    before = failed
+    call job%open('source')
+    call job%set_workers(2)
+    call results%open(job, square, count_up)
+    told = 0
+    do
+       status = results%next(y, index)
+       if (status /= PARK_OK) exit
+       call check(index == told .and. nint(y, int64) == index**2, 'a result')
+       told = told + 1
+    end do
+    call check(status == PARK_END .and. told == last, 'it ends')
+    call check(results%next(y) == PARK_END, 'and stays so')
+    call results%close()
+    ! An item fails: all before it come, then what was fetched is told.
+    call results%open(job, both, count_up, result_size=2)
+    told = 0
+    do
+       status = results%next(pair, index, code)
+       if (status /= PARK_OK) exit
+       call check(index == told .and. nint(pair(1), int64) == index .and. nint(pair(2), int64) == index**2, 'a pair')
+       told = told + 1
+    end do
+    call check(status == PARK_FAILED .and. told == failing, 'those before it')
+    call check(index == failing .and. code == failure, 'and which it is')
+    call check(scan(job%last_error(), '3') > 0, 'the sentence too')
+    sum_told = 0
+    do while (results%rest(pair, index, code) == PARK_OK)
+       told = told + 1
+       call check(index == told .and. (code == 0 .or. code == PARK_NOT_RUN), 'the rest')
+       if (code == 0) call check(nint(pair(2), int64) == index**2, 'a result of the rest')
+       sum_told = sum_told + 1
+    end do
+    call check(sum_told <= 1024, 'no more than may be in flight')
+    call results%close()
+    ! Gone on, though one failed.
+    call results%open(job, both, count_up, result_size=2, go_on=.true.)
+    told = 0
+    do
+       status = results%next(pair, index, code)
+       if (status /= PARK_OK) exit
+       call check((code == failure) .eqv. (index == failing), 'one fails')
+       told = told + 1
+    end do
+    call check(status == PARK_FAILED .and. told == last, 'all but one are done')
+    call results%close()
+    ! Closed in the middle.
+    call results%open(job, square, count_up)
+    call check(results%next(y) == PARK_OK, 'the first')
+    call results%close()
+    ! Aborted.
+    call results%open(job, square, count_up)
+    call check(results%next(y) == PARK_OK, 'the first')
+    call job%signal(PARK_ABORT)
+    do
+       status = results%next(y)
+       if (status /= PARK_OK) exit
+    end do
+    call check(status == PARK_ABORTED, 'aborted')
+    call results%close()
+    call job%close()
+    call finish('a_source_ends_and_every_item_is_told_once', before)
+  end subroutine test_a_source_ends_and_every_item_is_told_once
+
+  subroutine test_a_stream_that_is_wrong_is_told
+    type(park_handler) :: job, never_opened
+    type(park_imap) :: results
+    real(real64), target :: numbers(3)
+    real(real64) :: y, pair(2)
+    integer(c_int) :: status
+    integer :: before
+    before = failed
+    numbers = 1
+    call results%open(never_opened, square, numbers, status=status)
+    call check(status < 0, 'of no job')
+    call check(results%next(y) == PARK_INVALID_HANDLE, 'next of nothing')
+    call results%close(status)
+    call check(status == PARK_OK, 'close of nothing')
+    call job%open('wrong', attach=.false.)
+    call results%open(job, square, numbers, status=status)
+    call check(status < 0, 'not attached')
+    call check(len(job%last_error()) > 0, 'and its sentence')
+    call job%attach()
+    call results%open(job, square, numbers, in_flight=-1, status=status)
+    call check(status == PARK_INVALID_ARGUMENT, 'a bound that is none')
+    call results%open(job, square, numbers(3:1:-1), status=status)
+    call check(status == PARK_INVALID_ARGUMENT, 'backwards')
+    call check(index(job%last_error(), 'in_stride') > 0, 'and its sentence')
+    call results%open(job, square, numbers, status=status)
+    call check(status == PARK_OK, 'open')
+    call results%open(job, square, numbers, status=status)
+    call check(status == PARK_BUSY, 'opened twice')
+    call check(results%next(pair) == PARK_INVALID_ARGUMENT, 'a result of another size')
+    call check(results%rest(y) == PARK_BUSY, 'no rest before the end')
+    call check(results%next(y) == PARK_OK, 'it is as it was')
+    call results%close()
+    call job%close()
+    call finish('a_stream_that_is_wrong_is_told', before)
+  end subroutine test_a_stream_that_is_wrong_is_told
 
   subroutine test_what_is_wrong_is_told
     type(park_handler) :: job, never_opened

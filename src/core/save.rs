@@ -108,12 +108,7 @@ impl Handler {
             let saved = saver.save(plan, &sources);
             return Err((waiting, saved));
         }
-        let mut image = match saver.image(plan) {
-            Ok(image) => image,
-            Err(error) => return Err((waiting, Err(error))),
-        };
-        let threads = (image.bytes() / WORTH_A_THREAD).clamp(1, MOST_THREADS).min(self.workers().into()) as usize;
-        image.fill(&sources, |parts, copy| share(threads, parts, copy));
+        let threads = (plan.bytes() / WORTH_A_THREAD).clamp(1, MOST_THREADS).min(self.workers().into()) as usize;
         // It is there as long as it computes.
         let Some(handler) = table::find(self.handle()) else {
             return Err((waiting, Err(Error::new(Status::Expired, "the handler is being freed"))));
@@ -125,8 +120,10 @@ impl Handler {
             flight.for_stop = waiting.lock().as_ref().is_some_and(|waiting| waiting.for_stop);
         }
         let carried = waiting.clone();
-        let begun = saver.submit(
-            image,
+        let begun = saver.save_copy(
+            plan,
+            &sources,
+            &|parts, copy| share(threads, parts, copy),
             Box::new(move |saved| {
                 let waiting = carried.lock().take();
                 waiting.into_iter().for_each(|waiting| handler.landed(waiting, saved.clone()));

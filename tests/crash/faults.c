@@ -6,6 +6,7 @@
  * FAULT_AT        the call that it happens to; FAULT_ON=1: this one and all later ones that change something
  * FAULT           kill: dies before the call. torn: dies in the middle of it. short: half of a transfer. ENOSPC, EIO, ...: it fails.
  *                 A flush that fails with EIO loses what was written before it, as Linux does: the next flush succeeds.
+ *                 rot: a transfer succeeds, and one bit is not what was written.
  * FAULT_TRACE     a file: one line a call
  * FAULT_RECORD    a file: all that changes the directory, with the bytes, and what the program says on its standard output: for replay.py
  * FAULT_SYNC      skip: flushes are counted and recorded, not done (a kill does not need them). drop: not recorded either.
@@ -122,7 +123,7 @@ static void lose(int fd)
     syscall(SYS_close, other);
 }
 
-/* What becomes of a call: 0: it is done; 1: it fails, errno is set; 2: half of it; 3: half of it, then death. */
+/* What becomes of a call: 0: it is done; 1: it fails, errno is set; 2: half of it; 3: half of it, then death; 4: with a wrong bit. */
 static int strike(const char *name, int kind, int fd, const char *path)
 {
     int strikes;
@@ -134,6 +135,7 @@ static int strike(const char *name, int kind, int fd, const char *path)
     if (!strcmp(fault, "kill")) die();
     if (!strcmp(fault, "torn")) return 3;
     if (!strcmp(fault, "short")) return 2;
+    if (!strcmp(fault, "rot")) return 4;
     for (i = 0; i < sizeof errors / sizeof *errors; i++)
         if (!strcmp(fault, errors[i].name)) {
             if (kind == FLUSHES && errors[i].number == EIO) lose(fd);
@@ -203,14 +205,14 @@ int close(int fd)
 
 /* ---- transfers -------------------------------------------------------------------------------------- */
 
-#define TRANSFER(name, kind, fd, length, part, whole, recorded) do { \
+#define TRANSFER(name, kind, fd, length, part, whole, rot, recorded) do { \
         ssize_t result_; \
         int struck_; \
         if (!inside_fd(fd)) return whole; \
         ENTER; \
         struck_ = strike(name, kind, fd, path_of[fd]); \
         if (struck_ == 1) LEAVE(-1); \
-        if (struck_ >= 2 && (length) > 1) { \
+        if ((struck_ == 2 || struck_ == 3) && (length) > 1) { \
             /* half, in whole blocks where it can be, as a disk does; a transfer past the page cache wants it */ \
             size_t half = (length) / 2 >= 512 ? (length) / 2 / 512 * 512 : (length) / 2; \
             (void)half; \
@@ -218,6 +220,7 @@ int close(int fd)
         } else result_ = whole; \
         if (result_ > 0) { int errno_ = errno; recorded; errno = errno_; } \
         if (struck_ == 3) die(); \
+        if (struck_ == 4) result_ = rot; \
         LEAVE(result_); \
     } while (0)
 
@@ -237,25 +240,40 @@ ssize_t write(int fd, const void *bytes, size_t length)
         syscall(SYS_write, record, bytes, length);
         LEAVE(REAL(write)(fd, bytes, length));
     }
-    TRANSFER("write", MOVES, fd, length, REAL(write)(fd, bytes, half), REAL(write)(fd, bytes, length),
+    TRANSFER("write", MOVES, fd, length, REAL(write)(fd, bytes, half), REAL(write)(fd, bytes, length), result_,
              recorded_bytes(fd, bytes, result_, lseek(fd, 0, SEEK_CUR) - result_));
 }
+/* What was written is changed afterwards. */
+static ssize_t rotten(int fd, ssize_t length, off_t offset)
+{
+    char name[64], byte;
+    int other;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    other = (int)syscall(SYS_openat, AT_FDCWD, name, O_RDWR, 0);
+    if (other >= 0 && syscall(SYS_pread64, other, &byte, (size_t)1, offset + 8) == 1) {
+        byte ^= 4;
+        syscall(SYS_pwrite64, other, &byte, (size_t)1, offset + 8);
+        syscall(SYS_close, other);
+    }
+    return length;
+}
+
 #define PWRITE(name) \
     ssize_t name(int fd, const void *bytes, size_t length, off_t offset) \
     { \
-        TRANSFER("pwrite", MOVES, fd, length, REAL(name)(fd, bytes, half, offset), REAL(name)(fd, bytes, length, offset), \
+        TRANSFER("pwrite", MOVES, fd, length, REAL(name)(fd, bytes, half, offset), REAL(name)(fd, bytes, length, offset), rotten(fd, result_, offset), \
                  recorded_bytes(fd, bytes, result_, offset)); \
     }
 PWRITE(pwrite)
 PWRITE(pwrite64)
 ssize_t read(int fd, void *bytes, size_t length)
 {
-    TRANSFER("read", PLAIN, fd, length, REAL(read)(fd, bytes, half), REAL(read)(fd, bytes, length), (void)0);
+    TRANSFER("read", PLAIN, fd, length, REAL(read)(fd, bytes, half), REAL(read)(fd, bytes, length), result_, (void)0);
 }
 #define PREAD(name) \
     ssize_t name(int fd, void *bytes, size_t length, off_t offset) \
     { \
-        TRANSFER("pread", PLAIN, fd, length, REAL(name)(fd, bytes, half, offset), REAL(name)(fd, bytes, length, offset), (void)0); \
+        TRANSFER("pread", PLAIN, fd, length, REAL(name)(fd, bytes, half, offset), REAL(name)(fd, bytes, length, offset), result_, (void)0); \
     }
 PREAD(pread)
 PREAD(pread64)

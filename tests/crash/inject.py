@@ -14,6 +14,7 @@ VARIANTS = {                    # options of the job, and of the fault library
     "place": ({"mode": "place"}, {}),
     "own": ({"own": 1}, {}),
     "buffered": ({"own": 1}, {"FAULT_DIRECT": 0}),
+    "one": ({"keep": 1}, {}),
 }
 DEATHS = ["kill", "torn"]
 PASSING = ["short", "EINTR"]    # what a program is to take in its stride
@@ -45,16 +46,17 @@ class Scenario:
         if resumed:
             # Killed in the middle of its last save, so that remains lie about.
             self.template = os.path.join(place, f"template-{variant}")
-            counted = self.counted(self.template)
+            counted = self.count(self.template)
             last = max(n for n, call in enumerate(counted, 1) if call[0] == "pwrite")
             fresh(place, f"template-{variant}")
             outcome = run(self.template, STEPS - 5, self.options, {**self.library, "FAULT": "torn", "FAULT_AT": last})
             if outcome.status != -9 or outcome.acknowledged < 10:
                 raise Wrong(f"{self.name}: the template: {outcome.status} {outcome.said}")
             self.floor = outcome.acknowledged
-        self.total = len(self.counted(fresh(place, f"count-{variant}", self.template)))
+        self.counted = self.count(fresh(place, f"count-{variant}", self.template))
+        self.total = len(self.counted)
 
-    def counted(self, directory):
+    def count(self, directory):
         trace = directory + ".trace"
         if os.path.exists(trace):
             os.remove(trace)
@@ -79,7 +81,11 @@ class Scenario:
         struck = [call for call in calls(trace) if call[2]]
         try:
             floor = self.judge(fault, outcome, struck, directory)
-            check_restart(directory, STEPS, self.options, max(floor, outcome.acknowledged))
+            least = max(floor, outcome.acknowledged)
+            if fault == "rot":
+                # What the disk has lost cannot be restored: the one before it can.
+                least -= self.options.get("every", 5)
+            check_restart(directory, STEPS, self.options, least)
         except Wrong as wrong:
             where = f"{struck[0][0]} {struck[0][3]}" if struck else "nothing"
             raise Wrong(f"struck {where}: {wrong}\n    the disturbed run said:\n{outcome.said}") from None
@@ -94,7 +100,7 @@ class Scenario:
         if outcome.status not in (0, 3):
             raise Wrong(f"the host ended with {outcome.status}")
         told = outcome.failed + outcome.logs + ([outcome.refused] if outcome.refused else [])
-        if fault in PASSING:
+        if fault in PASSING or fault == "rot":
             if outcome.failed or outcome.refused:
                 raise Wrong("it gave up")
         elif struck and (outcome.failed or outcome.refused or not all(call[0] in HINTS for call in struck)):
@@ -120,6 +126,7 @@ def main():
             scenario = Scenario(place, variant, resumed)
             print(f"{scenario.name}: {scenario.total} calls: {scenario.summary}", flush=True)
             items = [(fault, at, False) for fault in DEATHS for at in range(1, scenario.total + 1)]
+            items += [("rot", at, False) for at, call in enumerate(scenario.counted, 1) if call[0] == "pwrite"]
             rest = [(fault, False) for fault in PASSING + ERRORS] + [(fault, True) for fault in LASTING]
             for offset, (fault, lasting) in enumerate(rest):
                 items += [(fault, at, lasting) for at in range(1 + offset % every, scenario.total + 1, every)]

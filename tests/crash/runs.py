@@ -17,6 +17,7 @@ def build():
     strict = "-std=c11 -Wall -Wextra -Werror -pedantic -g -O1 -pthread".split()
     here = os.path.join(ROOT, "tests/crash")
     subprocess.run(["cc", *strict, f"-I{ROOT}/include", f"{here}/job.c", "-o", f"{BUILD}/job", f"-L{LIBRARY}", "-lpark"], check=True)
+    subprocess.run(["cc", *strict, f"-I{ROOT}/include", f"-I{ROOT}/tests", f"{here}/broken.c", "-o", f"{BUILD}/broken", f"-L{LIBRARY}", "-lpark"], check=True)
     subprocess.run(["cc", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"{here}/faults.c", "-o", f"{BUILD}/faults.so", "-ldl", "-pthread"], check=True)
 
 

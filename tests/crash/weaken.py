@@ -6,14 +6,25 @@ import os, re, shutil, subprocess, sys
 from runs import BUILD, ROOT, build
 
 STORE = "src/core/store"
+INJECT, REPLAY = "inject.py --every 5 copy", "replay.py --every 6"
 # (what is taken away, file, [(text, replacement)...], the checks that must fail, each)
 WEAKNESSES = [
-    ("the file is not flushed", f"{STORE}/disk.rs", [("again(|| self.file.sync_data())", "again(|| Ok(()))")], ["replay.py --every 6"]),
-    ("the directory is not flushed", f"{STORE}/disk.rs", [("again(|| directory.sync_all())", "again(|| Ok::<(), io::Error>(drop(&directory)))")], ["replay.py --every 6"]),
-    ("the file is not flushed once more where names need it", f"{STORE}/vault.rs", [("false => disk.flush(),", "false => Ok(()),")], ["power.py xfs --count 100"]),
-    ("the name comes before the bytes", f"{STORE}/vault.rs",
-     [("        write(&vault.pool, &disk, &self.layout, content)?;\n        disk::rename(&spare, file)?;", "        disk::rename(&spare, file)?;\n        write(&vault.pool, &disk, &self.layout, content)?;")],
-     ["inject.py --every 1000 copy", "kill.py 200"]),
+    ("the file is not flushed", "disk.rs", [("again(|| self.file.sync_data())", "again(|| Ok(()))")], [REPLAY]),
+    ("the directory is not flushed", "disk.rs", [("again(|| directory.sync_all())", "again(|| Ok::<(), io::Error>(drop(&directory)))")], [REPLAY]),
+    ("a file is not flushed once more where names need it", "draft.rs", [("false => disk.flush(),", "false => Ok(()),")], ["power.py xfs --count 150"]),
+    ("a failed flush is tried again", "disk.rs", [("again(|| self.file.sync_data())", "again(|| self.file.sync_data()).or_else(|_| self.file.sync_data())")], [INJECT]),
+    ("the name comes before the bytes", "draft.rs",
+     [("        write(vault.pool(), &disk, &self.layout, content)?;\n        disk::rename(&spare, file)?;", "        disk::rename(&spare, file)?;\n        write(vault.pool(), &disk, &self.layout, content)?;")],
+     [INJECT, "kill.py 200"]),
+    ("the older one goes before the newer one was read", "vault.rs", [("opened.verify(&self.pool, false, stop)) {", "{ opened.version(); drop(&mut opened); Ok(!stop.load(Ordering::Relaxed)) }) {")], ["inject.py --every 1000 one"]),
+    ("sums of data are not compared", "reader.rs", [("found[place] != self.header.sums[place])", "found[place] != self.header.sums[place] && count > 1 << 40)")], ["broken", INJECT]),
+    ("the sum of the header is not compared", "header.rs", [("if told != Some(hasher.finalize()) {", "if told.is_none() && hasher.finalize() != 0 {")], ["broken"]),
+    ("files of one's own are not compared", "reader.rs", [("        files::verify(&self.files, &self.header.files)?;\n", "")], ["broken"]),
+    ("an interrupted call fails", "disk.rs", [("Err(error) if error.kind() == ErrorKind::Interrupted => {}\n            done => return done,", "done => return done,")], [INJECT]),
+    ("a short write is taken for a whole one", "disk.rs", [("Ok(more) => written = self.next_block(written, more, bytes.len()).map_err(told)?,", "Ok(more) => written = more.max(bytes.len()),")], [INJECT]),
+    ("what is said does not tell the cause", "disk.rs", [('format!("{}: cannot {what}: {error}", path.display())', 'format!("{}: cannot {what}", path.display())')], [INJECT, "limits.py"]),
+    ("SIGXFSZ reaches the threads that write", "pool.rs",
+     [("let handle = crate::sys::with_signals_blocked(|| {", "let handle = (|| {"), ("                })?;\n                kept.lock()", "                })()?;\n                kept.lock()")], ["limits.py"]),
 ]
 
 
@@ -32,6 +43,7 @@ def main():
     for name, file, changes, checks in WEAKNESSES:
         if select not in name:
             continue
+        file = f"{STORE}/{file}"
         original = open(file).read()
         weak = original
         for text, replacement in changes:
@@ -52,7 +64,7 @@ def main():
         os.symlink("libpark.so", f"{library}/libpark.so.0")
         for check in checks:
             program, *arguments = check.split()
-            command = [sys.executable, f"tests/crash/{program}"] if program.endswith(".py") else [f"build/tests/{program}.plain"]
+            command = [sys.executable, f"tests/crash/{program}"] if program.endswith(".py") else [f"{BUILD}/{program}"]
             done = subprocess.run([*command, *arguments], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   env={**os.environ, "CRASH_LIBRARY": library, "LD_LIBRARY_PATH": library})
             # 77: it could not be run here.

@@ -1,4 +1,4 @@
-//! Memory for checkpoints: the buffer that is kept from save to save, and what is gathered in it.
+//! Memory for checkpoints: what is kept from save to save, and what is gathered in it.
 
 use super::layout::{Layout, Source};
 use crate::core::status::{Error, Result, Status};
@@ -6,30 +6,35 @@ use crate::core::sync::Mutex;
 use crate::sys::pages::Pages;
 use std::ops::Range;
 
-/// So much is kept whatever is needed.
-const LITTLE: usize = 4 << 20;
-
-/// The buffer of the last image: warm memory is copied to at three times the speed of new.
-pub(crate) struct Keep(Mutex<Option<Pages>>);
+/// The segments of the last copy: warm memory is copied to at three times the speed of new.
+pub(crate) struct Keep(Mutex<Vec<Pages>>);
 
 impl Keep {
     pub(crate) fn new() -> Keep {
-        Keep(Mutex::new(None))
+        Keep(Mutex::new(Vec::new()))
     }
 
-    /// Room for so many bytes.
-    pub(crate) fn take(&self, bytes: u64) -> Result<Pages> {
-        let kept = self.0.lock().take();
-        let room = usize::try_from(bytes).unwrap_or(usize::MAX);
-        // A much larger one than is needed is not kept for good.
-        if let Some(pages) = kept.filter(|pages| pages.len() >= room && pages.len() / 4 <= room.max(LITTLE)) {
-            return Ok(pages);
+    /// Room for so many bytes, in segments of this length, or one as short as it may be.
+    pub(crate) fn take(&self, bytes: u64, segment: usize) -> Result<Vec<Pages>> {
+        let count = bytes.div_ceil(segment as u64) as usize;
+        let length = bytes.min(segment as u64) as usize;
+        let mut taken: Vec<_> = {
+            let mut kept = self.0.lock();
+            kept.retain(|pages| pages.len() >= length);
+            let from = kept.len().saturating_sub(count);
+            let taken = kept.drain(from..).collect();
+            // Much more than is needed is not kept for good.
+            kept.truncate(3 * count);
+            taken
+        };
+        while taken.len() < count {
+            taken.push(pages(length)?);
         }
-        pages(room)
+        Ok(taken)
     }
 
     pub(crate) fn give_back(&self, pages: Pages) {
-        *self.0.lock() = Some(pages);
+        self.0.lock().push(pages);
     }
 }
 
@@ -41,17 +46,17 @@ pub(crate) fn pages(bytes: usize) -> Result<Pages> {
 
 /// Reads parts of the file from the memory of the entries.
 pub(crate) struct Gather<'a> {
-    ranges: &'a [Range<u64>],
+    ranges: Vec<Range<u64>>,
     /// In the order of the file.
     sources: Vec<&'a dyn Source>,
 }
 
 impl<'a> Gather<'a> {
-    pub(crate) fn new(layout: &'a Layout, given: &[&'a dyn Source]) -> Gather<'a> {
+    pub(crate) fn new(layout: &Layout, given: &[&'a dyn Source]) -> Gather<'a> {
         assert_eq!(given.len(), layout.places.len(), "one source for each entry");
         let mut sources: Vec<_> = given.iter().zip(&layout.places).collect();
         sources.sort_by_key(|(_, &place)| place);
-        Gather { ranges: &layout.ranges, sources: sources.into_iter().map(|(&source, _)| source).collect() }
+        Gather { ranges: layout.ranges.clone(), sources: sources.into_iter().map(|(&source, _)| source).collect() }
     }
 
     /// Reads what will stand in the file from byte `at` on.

@@ -75,8 +75,13 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn layout(&self) -> &Layout {
+    pub(super) fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// How many bytes of the caller's are to be stored.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.layout.length - self.layout.data_begin
     }
 
     /// Writes it; when this returns, it is on the medium and has its name.
@@ -111,7 +116,7 @@ impl Plan {
         if file.exists() {
             return Err(Error::new(Status::Exists, format!("{}: is there already", file.display())));
         }
-        write(vault.pool(), &disk, &self.layout, content)?;
+        write(vault.pool(), &vault.speed, &disk, &self.layout, content)?;
         disk::rename(&spare, file)?;
         let flushed = disk::flush_directory(vault.directory()).and_then(|()| match disk.keeps_names() {
             true => Ok(()),

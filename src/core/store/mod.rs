@@ -11,7 +11,7 @@
 //! | `lock` | one process, one handler on a directory |
 //! | `reader`, `writer` | a generation, read and verified; written and flushed |
 //! | `vault` | the directory: what is in it, which is the newest whole one, what goes |
-//! | `draft`, `image` | a generation that is being made; its copy in memory |
+//! | `draft`, `copy` | a generation that is being made; its copy in memory |
 //! | `saver` | the thread that writes while the loop goes on |
 //!
 //! # What is in the directory
@@ -42,7 +42,7 @@ mod reader;
 mod writer;
 mod vault;
 mod draft;
-mod image;
+mod copy;
 mod saver;
 #[cfg(test)]
 mod tests;

@@ -46,11 +46,6 @@ impl Pool {
         self.threads.as_ref().expect("it is not being dropped").install(work)
     }
 
-    /// Does both at once.
-    pub(crate) fn both<A: Send, B: Send>(&self, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
-        self.run(|| rayon::join(a, b))
-    }
-
     /// Does `work` for each index below `count`, shared among the threads. Each makes itself what it works with. Nothing
     /// is begun after an error, or once `stop` is set; the first error is returned.
     pub(crate) fn each<W, E: Send>(

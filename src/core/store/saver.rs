@@ -1,8 +1,8 @@
 //! The thread that writes checkpoints while the loop goes on. One is under way at a time.
 
-use super::buffer::Keep;
+use super::buffer::{Gather, Keep};
+use super::copy::{room_for, Full, Share};
 use super::draft::{Plan, Saved};
-use super::image::Image;
 use super::layout::Source;
 use super::vault::Vault;
 use super::writer::Content;
@@ -19,8 +19,8 @@ pub(crate) type Done = Box<dyn FnOnce(Result<Saved>) + Send>;
 
 #[derive(Default)]
 struct State {
-    job: Option<(Image, Done)>,
-    /// From submit until `Done` has returned.
+    job: Option<(Plan, Full, Done)>,
+    /// From its begin until `Done` has returned.
     is_saving: bool,
     /// Whether old generations are to be looked after.
     untidy: bool,
@@ -69,36 +69,37 @@ impl Saver {
         true
     }
 
-    /// The image of a generation, to be filled and submitted. Waits for the save that is under way: there is one buffer.
-    pub(crate) fn image(&self, plan: Plan) -> Result<Image> {
-        self.wait(None);
-        Image::new(plan, &self.0.keep)
-    }
-
-    /// Writes an image in the background, and then calls `done`. An error here: nothing was begun.
-    pub(crate) fn submit(&self, image: Image, done: Done) -> Result<()> {
+    /// Copies what the sources hold, one for each entry as they were planned, and writes it in the background; returns when
+    /// it is copied. Waits for the save that is under way first: there is one buffer. An error here: nothing was begun, and
+    /// `done` is not called.
+    pub(crate) fn save_copy(&self, plan: Plan, sources: &[&dyn Source], share: Share<'_>, done: Done) -> Result<()> {
         self.start()?;
-        self.begin().job = Some((image, done));
+        let mut state = self.idle();
+        let (empty, full) = room_for(plan.layout(), &self.0.keep)?;
+        let gather = Gather::new(plan.layout(), sources);
+        state.is_saving = true;
+        state.job = Some((plan, full, done));
+        drop(state);
         self.0.changed.notify_all();
+        empty.fill(&gather, share);
         Ok(())
     }
 
     /// Writes what the sources hold, without a copy; when it returns, all is on the medium.
     pub(crate) fn save(&self, plan: Plan, sources: &[&dyn Source]) -> Result<Saved> {
         self.start()?;
-        drop(self.begin());
+        self.idle().is_saving = true;
         let saved = self.0.survive(|| plan.commit(Content::Sources(sources)));
         self.0.end();
         saved
     }
 
-    /// Waits for the save that is under way, and begins another.
-    fn begin(&self) -> MutexGuard<'_, State> {
+    /// Waits for the save that is under way.
+    fn idle(&self) -> MutexGuard<'_, State> {
         let mut state = self.0.state.lock();
         while state.is_saving {
             state = self.0.changed.wait(state, None);
         }
-        state.is_saving = true;
         state
     }
 
@@ -143,14 +144,11 @@ impl Shared {
     fn work(&self) {
         let mut state = self.state.lock();
         loop {
-            if let Some((mut image, done)) = state.job.take() {
+            if let Some((plan, full, done)) = state.job.take() {
                 drop(state);
-                let saved = self.survive(|| {
-                    let (plan, pages) = image.take().expect("an image is submitted once");
-                    plan.commit(Content::Image(pages))
-                });
+                let saved = self.survive(|| plan.commit(Content::Copied(&full)));
                 // The buffer is free before anybody is told.
-                drop(image);
+                drop(full);
                 let _ = catch_unwind(AssertUnwindSafe(|| done(saved)));
                 self.end();
                 state = self.state.lock();

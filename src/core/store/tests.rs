@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{mpsc, Arc};
+use std::time::{Duration, Instant};
 
 /// A directory that is gone at the end.
 pub(super) struct Place(pub(super) PathBuf);
@@ -91,17 +92,23 @@ fn open(place: &Place, keep: usize) -> (Arc<Vault>, Arc<Mutex<Vec<String>>>) {
 
 /// Saves by a copy, in the background, and waits for it and for what is done after it.
 fn save(saver: &Saver, things: &Things) -> Result<Saved> {
-    let entries: Vec<_> = things.iter().map(|(entry, _)| entry.clone()).collect();
-    let sources: Vec<_> = things.iter().map(|(_, bytes)| bytes as &dyn Source).collect();
-    let plan = saver.vault().draft().plan(&description(), &entries)?;
-    let mut image = saver.image(plan)?;
-    image.fill(&sources, |count, part| (0..count).for_each(part));
-    let (sender, receiver) = mpsc::channel();
-    saver.submit(image, Box::new(move |saved| sender.send(saved).unwrap()))?;
-    let saved = receiver.recv().unwrap();
+    let saved = begin_save(saver, things, &one_after_the_other)?.recv().unwrap();
     assert!(saver.wait(None));
     saver.vault().tidy(&Default::default());
     saved
+}
+
+fn begin_save(saver: &Saver, things: &Things, share: super::copy::Share<'_>) -> Result<mpsc::Receiver<Result<Saved>>> {
+    let entries: Vec<_> = things.iter().map(|(entry, _)| entry.clone()).collect();
+    let sources: Vec<_> = things.iter().map(|(_, bytes)| bytes as &dyn Source).collect();
+    let plan = saver.vault().draft().plan(&description(), &entries)?;
+    let (sender, receiver) = mpsc::channel();
+    saver.save_copy(plan, &sources, share, Box::new(move |saved| sender.send(saved).unwrap()))?;
+    Ok(receiver)
+}
+
+fn one_after_the_other(count: usize, part: &(dyn Fn(usize) + Sync)) {
+    (0..count).for_each(part);
 }
 
 fn assert_holds(opened: &Opened, things: &Things) {
@@ -333,7 +340,7 @@ fn processes_that_save_once_and_end_do_not_fill_the_disk() {
     for seed in 1..6 {
         let saver = Saver::new(open(&place, 1).0);
         let plan = saver.vault().draft().plan(&description(), &[]).unwrap();
-        saver.submit(saver.image(plan).unwrap(), Box::new(|saved| drop(saved.unwrap()))).unwrap();
+        saver.save_copy(plan, &[], &one_after_the_other, Box::new(|saved| drop(saved.unwrap()))).unwrap();
         drop(saver);
         assert!(names(&place).len() <= 3, "{seed}: {:?}", names(&place));
         assert!(path(&place, seed).exists());
@@ -396,5 +403,40 @@ fn without_the_direct_way_it_is_the_same() {
     for seed in 1..4 {
         save(&saver, &things(seed)).unwrap();
         assert_holds(&newest(&vault).0.unwrap(), &things(seed));
+    }
+}
+
+#[test]
+fn a_slow_medium_is_written_to_while_the_loop_copies() {
+    let place = Place::new();
+    let saver = Saver::new(open(&place, 1).0);
+    let things = things(5);
+    saver.vault().speed.measured(1 << 30, Instant::now() - Duration::from_secs(1));
+    let spare = place.0.join("spare");
+    let has_data = || fs::read(&spare).is_ok_and(|bytes| bytes.iter().any(|&byte| byte != 0));
+    let saved = begin_save(&saver, &things, &|count, part| {
+        part(0);
+        while !has_data() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (1..count).for_each(part);
+    });
+    saved.unwrap().recv().unwrap().unwrap();
+    assert_holds(&newest(saver.vault()).0.unwrap(), &things);
+}
+
+#[test]
+fn a_copy_that_breaks_off_is_an_error_and_no_generation() {
+    for slow in [false, true] {
+        let place = Place::new();
+        let saver = Saver::new(open(&place, 1).0);
+        if slow {
+            saver.vault().speed.measured(1 << 30, Instant::now() - Duration::from_secs(1));
+        }
+        let saved = begin_save(&saver, &things(3), &|count, part| (1..count).for_each(part)).unwrap();
+        assert!(saved.recv().unwrap().unwrap_err().text.contains("while it copied"));
+        assert!(saver.wait(None));
+        assert!(!path(&place, 1).exists());
+        assert_eq!(save(&saver, &things(3)).unwrap().generation, 2);
     }
 }

@@ -5,6 +5,7 @@ use super::layout::Description;
 use super::lock::Lock;
 use super::pool::Pool;
 use super::reader::Opened;
+use super::writer::Speed;
 use crate::core::status::Result;
 use crate::core::sync::Mutex;
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ pub(crate) struct Vault {
     keep: usize,
     pub(super) warn: Warn,
     pool: Pool,
+    pub(super) speed: Speed,
     /// The generations whose manifests are there.
     known: Mutex<BTreeMap<u64, Known>>,
     /// The next generation's number.
@@ -86,6 +88,7 @@ impl Vault {
             keep: keep.max(1),
             warn,
             pool: Pool::new()?,
+            speed: Speed::default(),
             known: Mutex::new(known),
             next: AtomicU64::new(last + 1),
             busy: Mutex::new(()),

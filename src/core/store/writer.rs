@@ -1,52 +1,81 @@
 //! A generation, written and flushed, and checksummed meanwhile.
 
 use super::buffer::{pages, Gather};
+use super::copy::Full;
 use super::disk::{Disk, BLOCK};
 use super::layout::{Layout, Source};
 use super::pool::Pool;
 use super::sums::{piece, pieces, Sums, PIECE};
 use crate::core::status::Result;
-use crate::sys::pages::Pages;
-use std::sync::atomic::AtomicBool;
-
-/// How much is written at a time from an image: between two transfers the medium has nothing to do.
-const TRANSFER: usize = 64 << 20;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 /// Where the bytes come from.
 pub(crate) enum Content<'a> {
-    /// All that stands in the file, at its place.
-    Image(&'a Pages),
+    /// A copy, perhaps still under way.
+    Copied(&'a Full),
     /// The memory of each entry as they were given, which nobody changes meanwhile.
     Sources(&'a [&'a dyn Source]),
 }
 
+/// How fast the medium was the last time, in bytes a second; 0: nobody knows.
+#[derive(Default)]
+pub(super) struct Speed(AtomicU64);
+
+impl Speed {
+    /// A third of what memory is copied at: a medium slower than this takes no bandwidth away from the loop that copies.
+    const OF_A_FAST_ONE: u64 = 3_000_000_000;
+    /// Less says more of how long the medium takes to answer.
+    const TELLING: u64 = 16 << 20;
+
+    fn is_slow(&self) -> bool {
+        // Relaxed, here and below: a number by itself.
+        (1..Self::OF_A_FAST_ONE).contains(&self.0.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn measured(&self, bytes: u64, began: Instant) {
+        if bytes >= Self::TELLING {
+            self.0.store((bytes as f64 / began.elapsed().as_secs_f64()) as u64, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Writes the file, its header last, and flushes it.
-pub(crate) fn write(pool: &Pool, disk: &Disk, layout: &Layout, content: Content<'_>) -> Result<()> {
+pub(super) fn write(pool: &Pool, speed: &Speed, disk: &Disk, layout: &Layout, content: Content<'_>) -> Result<()> {
     // Whole blocks are written; the file is cut to its length afterwards.
     let room = layout.length.next_multiple_of(BLOCK as u64);
     disk.allocate(room)?;
     let sums = Sums::new(&layout.ranges);
     let (begin, end) = (layout.data_begin, layout.length);
+    let never = AtomicBool::new(false);
     match content {
-        // The header comes last, so the data need not wait for its checksums: one thread writes, another one sums.
-        Content::Image(image) => {
-            let write = || {
-                let starts = (begin..room).step_by(TRANSFER);
-                starts
-                    .map(|at| (at, room.min(at + TRANSFER as u64)))
-                    .try_for_each(|(at, end)| disk.write_at(&image[at as usize..end as usize], at))
+        // The header comes last, so the data need not wait for its checksums.
+        Content::Copied(full) => {
+            let whole;
+            let full = if speed.is_slow() {
+                full
+            } else {
+                whole = full.whole()?;
+                &whole
             };
-            let sum = || {
-                for piece in (0..pieces(begin, end)).map(|index| piece(begin, end, index)) {
-                    sums.add(piece.start, &image[piece.start as usize..piece.end as usize]);
-                }
-            };
-            pool.both(write, sum).0?;
+            let began = Instant::now();
+            pool.each(
+                full.count(),
+                &never,
+                || Ok(()),
+                |(), _| {
+                    let segment = full.take()?;
+                    disk.write_at(segment.blocks(), segment.at)?;
+                    sums.add(segment.at, segment.data());
+                    Ok(())
+                },
+            )?;
+            speed.measured(end - begin, began);
         }
         Content::Sources(sources) => {
             let gather = Gather::new(layout, sources);
             let make = || pages(PIECE.min((room - begin) as usize));
-            pool.each(pieces(begin, end), &AtomicBool::new(false), make, |own, index| {
+            pool.each(pieces(begin, end), &never, make, |own, index| {
                 let piece = piece(begin, end, index);
                 let bytes = (piece.end - piece.start) as usize;
                 gather.copy(piece.start, &mut own[..bytes]);
