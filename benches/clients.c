@@ -5,8 +5,8 @@
  *   build/bench/clients 3
  *
  * An iteration works for about a microsecond, then says its progress and calls ready; every thousandth improves. The clients
- * are another process, on a processor of its own: 50 read events, 50 subscribe and never read, 50 send all that is taken
- * (half of them never read), 50 come, ask, and go in the middle of a line. One more stays, and asks now and then, and one
+ * are another process, on a processor of its own: 50 read events, 50 subscribe, never read, and go after a while, 50 send
+ * all that is taken (half of them never read), 50 come, ask, and go in the middle of a line. One more stays, and asks now and then, and one
  * comes to ask and goes, as `park set` does.
  *
  * Slices of 1 s without clients, with them, and with the same clients at a decoy, a job in another process: what two
@@ -14,8 +14,8 @@
  * they use up what the endpoint has in stock. The loop has one processor. Park's threads run where they like; and then, which
  * is the worst, on the loop's.
  *
- * Then the memory of the job while the clients come and go for so many minutes, 2 or more: the mean over the first
- * minute, and over the last.
+ * Then the memory of the job while the clients come and go for so many minutes, 2 or more: the mean over the first and over
+ * the last. They are at it for a minute before: until then the queues of those who do not read are full.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -74,10 +74,11 @@ static void make_flood(void)
         "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"set\",\"params\":{\"values\":{\"alpha\":0.2}}}\n",
         "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"info\"}\n",
         "garbage\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"curve\"}\n",
         "{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}\n",
     };
     for (int i = 0; strlen(flood) + 100 < sizeof flood; i++)
-        strcat(flood, requests[i % 5]);
+        strcat(flood, requests[i % 6]);
 }
 
 static void storm(const struct sockaddr_un *to)
@@ -86,7 +87,7 @@ static void storm(const struct sockaddr_un *to)
     int fd[CLIENTS];
     for (int i = 0; i < CLIENTS; i++)
         fd[i] = -1;
-    while (storming) {
+    for (long round = 0; storming; round++) {
         for (int i = 0; i < CLIENTS; i++) {
             int kind = i % 4;
             if (fd[i] < 0) {
@@ -105,7 +106,10 @@ static void storm(const struct sockaddr_un *to)
             if (kind == 0 || (kind == 2 && i % 8 == 2)) {
                 ssize_t got = recv(fd[i], heard, sizeof heard, 0);
                 over |= got == 0 || (got < 0 && errno != EAGAIN);
+                if (kind == 0 && got > 0 && memmem(heard, (size_t)got, "cut_off", 7))
+                    send(fd[i], subscribe, sizeof subscribe - 1, MSG_NOSIGNAL);
             }
+            over |= kind == 1 && (round + 100 * i) % 10000 == 0;
             if (over) {
                 close(fd[i]);
                 fd[i] = -1;
@@ -350,6 +354,7 @@ static void watch_memory(const char *place, int minutes)
     pid_t clients;
     begin(place, 2, &clients);
     command('g');
+    rate_for(60 * SLICE_NS);
     for (int s = 0; s < 60 * minutes; s++) {
         rate_for(SLICE_NS);
         take_answers();

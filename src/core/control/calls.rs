@@ -4,7 +4,7 @@ use super::info::{curve, info};
 use super::json::object_of;
 use super::lines::LONGEST_LINE;
 use super::outbox::Answered;
-use super::peer::{Peer, Pending, MOST_PENDING};
+use super::peer::{Peer, Pending, BYTES_A_TOKEN, MOST_PENDING};
 use super::rpc::{self, Call, Want};
 use super::server::Server;
 use crate::core::inbox::Ask;
@@ -121,7 +121,11 @@ impl Server {
             }
             Ok(rpc::reply(name, &result))
         });
-        peer.send(&text.unwrap_or_else(|error| rpc::refusal(name, &error)));
+        let text = text.unwrap_or_else(|error| rpc::refusal(name, &error));
+        let tokens = text.len() as f64 / BYTES_A_TOKEN;
+        peer.pay(tokens);
+        self.lines.spend(tokens);
+        peer.send(&text);
         // Not in its turn: a reply waits for nobody's events.
         peer.flush();
     }

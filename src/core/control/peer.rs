@@ -16,7 +16,7 @@ pub(super) const MOST_PENDING: usize = 64;
 /// What may wait to be read by one client: 10,000 events and more. A client that lets more wait is cut off.
 const MOST_OUTGOING: usize = 4 << 20;
 /// With so much unread, no more requests are taken from a client: its replies would only wait, too.
-const ENOUGH_OUTGOING: usize = 256 << 10;
+const ENOUGH_OUTGOING: usize = 64 << 10;
 /// What one read takes, and one write gives: a round serves many clients.
 const PIECE: usize = 16 << 10;
 const MOST_SLICES: usize = 64;
@@ -30,8 +30,8 @@ const REQUESTS_AT_ONCE: f64 = 200.0;
 /// For how long it counts what a client has asked for, in seconds, and how many lines are little.
 const MEMORY: f64 = 10.0;
 const MODEST: f64 = 20.0;
-/// So many bytes cost as much as a request.
-const BYTES_A_TOKEN: f64 = 4096.0;
+/// So many bytes, of a request or a reply, cost as much as a request.
+pub(super) const BYTES_A_TOKEN: f64 = 4096.0;
 
 /// A request that has no reply yet.
 pub(super) struct Pending {
