@@ -2,7 +2,8 @@
 //!
 //! It must not cost the loop its processor. So it keeps account of the processor time that it uses: of a stock that fills
 //! by [`SHARE`] of the time that passes. While that is used up it sleeps, and whoever floods it waits in the kernel's own
-//! queues. Within a round those come first who have asked for little.
+//! queues. Those who have stayed and those who came of late are served in turns; of both, those come first who have asked for
+//! little.
 
 use super::budget::Bucket;
 use super::door::{MOST_CLIENTS, SILENCE};
