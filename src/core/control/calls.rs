@@ -1,13 +1,13 @@
 //! Calls: what clients ask for, and what they are answered.
 
 use super::info::{curve, info};
-use super::json::object_of;
 use super::lines::LONGEST_LINE;
 use super::outbox::Answered;
 use super::peer::{Peer, Pending, BYTES_A_TOKEN, MOST_PENDING};
 use super::rpc::{self, Call, Want};
 use super::server::Server;
 use crate::core::inbox::Ask;
+use crate::core::json::object_of;
 use crate::core::message::Message;
 use crate::core::status::{Error, Result, Status};
 use std::collections::VecDeque;
