@@ -15,7 +15,7 @@
  * is the worst, on the loop's.
  *
  * Then the memory of the job while the clients come and go for so many minutes, 2 or more: the mean over the first and over
- * the last. They are at it for a minute before: until then the queues of those who do not read are full.
+ * the last. They are at it for three minutes before: then the queues of those who do not read are full.
  */
 #define _GNU_SOURCE
 #include "bench.h"
@@ -147,7 +147,8 @@ static void *ask_politely(void *stays)
         send(fd, asked[i % 2], strlen(asked[i % 2]), MSG_NOSIGNAL);
         while (byte != '\n')
             if (recv(fd, &byte, 1, 0) != 1) {
-                printf("a polite client's connection was closed\n");
+                fprintf(stderr, "the connection of one who %s was closed after %.0f ms\n", stays ? "stays" : "comes anew",
+                        (double)(now_ns() - begin) * 1e-6);
                 exit(1);
             }
         struct answer answer = {(double)(now_ns() - begin) * 1e-6, stays != NULL};
@@ -250,9 +251,12 @@ static void command(char what)
 static void take_answers(void)
 {
     struct answer answer;
-    while (read(from_clients, &answer, sizeof answer) == sizeof answer)
+    ssize_t got;
+    while ((got = read(from_clients, &answer, sizeof answer)) == sizeof answer)
         if (asked[answer.stayed] < MOST_ASKED)
             took[answer.stayed][asked[answer.stayed]++] = answer.ms;
+    if (got == 0) /* the clients have ended */
+        exit(1);
 }
 
 static int64_t processor_ns(clockid_t of)
@@ -307,12 +311,12 @@ static void begin(const char *place, int together, pid_t *clients)
 
 static void end(pid_t clients)
 {
-    MUST(park_detach(job));
-    MUST(park_handler_free(job));
-    close(to_clients);
     kill(clients, SIGKILL);
     waitpid(clients, NULL, 0);
+    close(to_clients);
     close(from_clients);
+    MUST(park_detach(job));
+    MUST(park_handler_free(job));
 }
 
 static void compare(const char *place, int together)
@@ -354,7 +358,10 @@ static void watch_memory(const char *place, int minutes)
     pid_t clients;
     begin(place, 2, &clients);
     command('g');
-    rate_for(60 * SLICE_NS);
+    for (int s = 0; s < 180; s++) {
+        rate_for(SLICE_NS);
+        take_answers();
+    }
     for (int s = 0; s < 60 * minutes; s++) {
         rate_for(SLICE_NS);
         take_answers();

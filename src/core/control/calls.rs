@@ -109,6 +109,12 @@ impl Server {
             Want::Subscribe(mask) => return self.subscribe(id, name, mask),
             Want::Unsubscribe(mask) => Ok(self.unsubscribe(id, mask)),
         };
+        if let (Ok(text), Some(peer)) = (&done, self.peers.get_mut(&id)) {
+            // A get has paid for its elements.
+            let tokens = text.len() as f64 / BYTES_A_TOKEN;
+            peer.pay(tokens);
+            self.lines.spend(tokens);
+        }
         self.reply(id, name.as_deref(), done);
     }
 
@@ -121,11 +127,7 @@ impl Server {
             }
             Ok(rpc::reply(name, &result))
         });
-        let text = text.unwrap_or_else(|error| rpc::refusal(name, &error));
-        let tokens = text.len() as f64 / BYTES_A_TOKEN;
-        peer.pay(tokens);
-        self.lines.spend(tokens);
-        peer.send(&text);
+        peer.send(&text.unwrap_or_else(|error| rpc::refusal(name, &error)));
         // Not in its turn: a reply waits for nobody's events.
         peer.flush();
     }

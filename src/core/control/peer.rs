@@ -30,7 +30,7 @@ const REQUESTS_AT_ONCE: f64 = 200.0;
 /// For how long it counts what a client has asked for, in seconds, and how many lines are little.
 const MEMORY: f64 = 10.0;
 const MODEST: f64 = 20.0;
-/// So many bytes, of a request or a reply, cost as much as a request.
+/// So many bytes, of a request or of a reply that the endpoint makes itself, cost as much as a request.
 pub(super) const BYTES_A_TOKEN: f64 = 4096.0;
 
 /// A request that has no reply yet.
