@@ -103,8 +103,10 @@ class Scenario:
             if fault == "rot":
                 # What the disk has lost cannot be restored: the one before it can.
                 least -= self.options.get("every", 5)
+            # On a medium that is broken for good, what was told as failed cannot be taken away.
+            whole = fault != "rot" and (fault, lasting) != ("EIO", True)
             # Flushing it shows nothing either, and takes most of its time.
-            check_restart(directory, STEPS, {**self.options, "nap": 0}, least, whole=fault != "rot", faults={"FAULT_SYNC": "skip"})
+            check_restart(directory, STEPS, {**self.options, "nap": 0}, least, whole, faults={"FAULT_SYNC": "skip"})
         except Wrong as wrong:
             where = f"{struck[0][0]} {struck[0][3]}" if struck else "nothing"
             raise Wrong(f"struck {where}: {wrong}\n    the disturbed run said:\n{outcome.said}") from None
