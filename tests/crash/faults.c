@@ -7,7 +7,9 @@
  * FAULT           kill: dies before the call. torn: dies in the middle of it. short: half of a transfer. ENOSPC, EIO, ...: it fails.
  *                 A flush that fails with EIO loses what was written before it, as Linux does: the next flush succeeds.
  *                 rot: a transfer succeeds, and one bit is not what was written.
- * FAULT_TRACE     a file: one line a call
+ * FAULT_TRACE     a file: one line a call, and one with number 0 for what the program says
+ * FAULT_SLOW      so many microseconds more for each write, one after the other, and for each copy of a megabyte or more: a medium
+ *                 and a loop that are at work at the same time, whatever the machine
  * FAULT_RECORD    a file: all that changes the directory, with the bytes, and what the program says on its standard output: for replay.py
  * FAULT_SYNC      skip: flushes are counted and recorded, not done (a kill does not need them). drop: not recorded either.
  * FAULT_DIRECT=0  opening past the page cache is refused, as network file systems do
@@ -34,7 +36,7 @@ enum { PLAIN, CHANGES, MOVES, FLUSHES }; /* what a call does: nothing, changes s
 
 static const char *directory, *fault;
 static long at = -1, calls;
-static int on, trace = -1, record = -1, skip, drop, undirect;
+static int on, trace = -1, record = -1, skip, drop, undirect, slow;
 static char *path_of[MOST];                  /* of descriptors in the directory */
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
@@ -53,6 +55,7 @@ static void set_up(void)
     on = getenv("FAULT_ON") != NULL;
     if ((text = getenv("FAULT_SYNC"))) skip = 1, drop = !strcmp(text, "drop");
     undirect = getenv("FAULT_DIRECT") != NULL;
+    if ((text = getenv("FAULT_SLOW"))) slow = atoi(text);
     if ((text = getenv("FAULT_TRACE"))) trace = (int)syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if ((text = getenv("FAULT_RECORD"))) record = (int)syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
@@ -211,6 +214,7 @@ int close(int fd)
         if (!inside_fd(fd)) return whole; \
         ENTER; \
         struck_ = strike(name, kind, fd, path_of[fd]); \
+        if (slow && (kind) == MOVES) usleep((useconds_t)slow); \
         if (struck_ == 1) LEAVE(-1); \
         if ((struck_ == 2 || struck_ == 3) && (length) > 1) { \
             /* half, in whole blocks where it can be, as a disk does; a transfer past the page cache wants it */ \
@@ -234,6 +238,7 @@ static void recorded_bytes(int fd, const void *bytes, ssize_t length, off_t offs
 ssize_t write(int fd, const void *bytes, size_t length)
 {
     set_up();
+    if (fd == 1) note(trace, "0 said 0 0 %.*s", (int)length, (const char *)bytes);
     if (fd == 1 && record >= 0) { /* what was said, and when */
         ENTER;
         note(record, "said %zu\n", length);
@@ -277,6 +282,13 @@ ssize_t read(int fd, void *bytes, size_t length)
     }
 PREAD(pread)
 PREAD(pread64)
+
+static void *(*volatile move)(void *, const void *, size_t) = memmove; /* or the compiler makes a memcpy of it */
+void *memcpy(void *restrict to, const void *restrict from, size_t length)
+{
+    if (slow && length >= 1 << 20) usleep((useconds_t)slow);
+    return move(to, from, length);
+}
 
 /* ---- flushes, lengths, names ------------------------------------------------------------------------ */
 

@@ -3,10 +3,11 @@
 
 A job runs with one fault, then again without. It must not be killed by it, must go on from no older a step than was told as
 saved, end with the very results of an undisturbed run, and say path and cause of what failed. `--every K` takes each K-th call
-for the errors, another K-th for each of them; kills and torn writes are always at every call."""
+for the errors, another K-th for each of them; kills and torn writes are at every call. "slow" is on a medium that is written to
+while the loop still copies: its runs are long, so it takes each K-th for kills too, and each 6 K-th for the errors at what is no write."""
 import os, re, sys
 
-from runs import Wrong, build, cause, check_end, check_restart, check_tidy, each, fresh, run, undisturbed, workplace
+from runs import BIG, SLOW, WORKERS, Wrong, build, cause, check_end, check_restart, check_tidy, each, fresh, run, undisturbed, workplace
 
 STEPS = 30                      # six saves; two generations are kept
 VARIANTS = {                    # options of the job, and of the fault library
@@ -15,6 +16,7 @@ VARIANTS = {                    # options of the job, and of the fault library
     "own": ({"own": 1}, {}),
     "buffered": ({"own": 1}, {"FAULT_DIRECT": 0}),
     "one": ({"keep": 1}, {}),
+    "slow": ({"big": BIG, "nap": 3000}, SLOW),
 }
 DEATHS = ["kill", "torn"]
 PASSING = ["short", "EINTR"]    # what a program is to take in its stride
@@ -29,8 +31,21 @@ def calls(trace):
     found = []
     for line in open(trace):
         number, call, kind, struck, path = line.rstrip("\n").split(" ", 4)
-        found.append((call, int(kind), int(struck), path))
+        if number != "0":
+            found.append((call, int(kind), int(struck), path))
     return found
+
+
+def overlapped(trace):
+    """How many saves had something written before the loop went on."""
+    count = writes = 0
+    for line in open(trace):
+        writes += line.split()[1] == "pwrite"
+        if line.startswith("0 said 0 0 copied"):
+            count += writes > 0
+        if line.startswith("0 said"):
+            writes = 0
+    return count
 
 
 class Scenario:
@@ -43,6 +58,7 @@ class Scenario:
         self.options = {"wait": 1, **options}
         self.library = {"FAULT_SYNC": "skip", **self.library}
         self.template, self.floor = None, 0
+        self.saves, self.overlapped = [], []
         if resumed:
             # Killed in the middle of its last save, so that remains lie about.
             self.template = os.path.join(place, f"template-{variant}")
@@ -79,13 +95,18 @@ class Scenario:
             faults["FAULT_ON"] = 1
         outcome = run(directory, STEPS, self.options, faults)
         struck = [call for call in calls(trace) if call[2]]
+        self.saves.append(len(outcome.saved) + len(outcome.failed))
+        self.overlapped.append(overlapped(trace))
         try:
             floor = self.judge(fault, outcome, struck, directory)
             least = max(floor, outcome.acknowledged)
             if fault == "rot":
                 # What the disk has lost cannot be restored: the one before it can.
                 least -= self.options.get("every", 5)
-            check_restart(directory, STEPS, self.options, least)
+            # On a medium that is broken for good, what was told as failed cannot be taken away.
+            whole = fault != "rot" and (fault, lasting) != ("EIO", True)
+            # Flushing it shows nothing either, and takes most of its time.
+            check_restart(directory, STEPS, {**self.options, "nap": 0}, least, whole, faults={"FAULT_SYNC": "skip"})
         except Wrong as wrong:
             where = f"{struck[0][0]} {struck[0][3]}" if struck else "nothing"
             raise Wrong(f"struck {where}: {wrong}\n    the disturbed run said:\n{outcome.said}") from None
@@ -119,18 +140,25 @@ def main():
         every, arguments = int(arguments[1]), arguments[2:]
     build()
     place = workplace()
-    undisturbed(STEPS, 700)
+    undisturbed(STEPS, {})
     good = True
     for variant in arguments or VARIANTS:
         for resumed in (False, True):
             scenario = Scenario(place, variant, resumed)
             print(f"{scenario.name}: {scenario.total} calls: {scenario.summary}", flush=True)
-            items = [(fault, at, False) for fault in DEATHS for at in range(1, scenario.total + 1)]
-            items += [("rot", at, False) for at, call in enumerate(scenario.counted, 1) if call[0] == "pwrite"]
+            slow = variant == "slow"
+            step, rarely, writes = every if slow else 1, every * 6 if slow else every, [at for at, call in enumerate(scenario.counted, 1) if call[0] == "pwrite"]
+            items = [(fault, at, False) for fault in DEATHS for at in range(1, scenario.total + 1, step)]
+            items += [("rot", at, False) for at in writes[::step]]
             rest = [(fault, False) for fault in PASSING + ERRORS] + [(fault, True) for fault in LASTING]
             for offset, (fault, lasting) in enumerate(rest):
-                items += [(fault, at, lasting) for at in range(1 + offset % every, scenario.total + 1, every)]
-            good &= each(f"faults, {scenario.name}", items, scenario.check)
+                chosen = {*range(1 + offset % rarely, scenario.total + 1, rarely), *(writes[offset % every::every] if slow else [])}
+                items += [(fault, at, lasting) for at in sorted(chosen)]
+            good &= each(f"faults, {scenario.name}", items, scenario.check, 2 * WORKERS if slow else WORKERS)
+            if slow:
+                told, saves = sum(scenario.overlapped), sum(scenario.saves)
+                print(f"{told} of {saves} saves were written while the loop still copied, the first of a run never is")
+                good &= told >= saves / 4
     sys.exit(not good)
 
 

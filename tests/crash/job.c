@@ -1,10 +1,10 @@
 /* A job that is killed: deterministic steps on protected arrays, saves, and a line for all that happens.
  *
  *   cc -O1 -g -pthread -Iinclude tests/crash/job.c -o build/tests/crash/job -Ltarget/release -lpark
- *   job DIRECTORY STEPS [every=5 size=700 keep=2 mode=copy|place own=0|1 wait=0|1 (for each save, and until it is told) nap=MICROSECONDS fsize=BYTES]
+ *   job DIRECTORY STEPS [every=5 size=700 big=0 keep=2 mode=copy|place own=0|1 wait=0|1 (for each save, and until it is told) nap=MICROSECONDS fsize=BYTES]
  *
- * Lines: fresh | restored STEP; saved STEP FILE (it is durable); failed STEP WHY; log LEVEL TEXT; refused WHAT STATUS WHY (exit
- * code 3); end STEP HASH. Each is one write, so that a kill never leaves half of one. */
+ * Lines: fresh | restored STEP; copied STEP (only with a big array: the loop goes on); saved STEP FILE (it is durable); failed STEP WHY;
+ * log LEVEL TEXT; refused WHAT STATUS WHY (exit code 3); end STEP HASH. Each is one write, so that a kill never leaves half of one. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -47,8 +47,9 @@ static int refused(const char *what, int status)
 /* ---- the simulation: all of it is in the checkpoint -------------------------------------------------- */
 
 enum { MOST = 64 };
-static int64_t step, size = 700;
+static int64_t step, size = 700, big;
 static double *u;
+static uint64_t *b;                           /* so large that how fast it is written tells how fast the medium is */
 static float f[3][5];
 static uint8_t odd[13];                       /* a size that is no multiple of anything */
 static double alpha = 1;                      /* exposed */
@@ -63,6 +64,8 @@ static void advance(void)
         x ^= x << 13, x ^= x >> 7, x ^= x << 17;
         u[i] = 0.5 * (u[i] + u[(i + 1) % size]) + alpha * (double)(x >> 40);
     }
+    /* Something in each block of the disk's. */
+    for (int64_t i = step % 64; i < big; i += 64) b[i] = b[i] * 0x9e3779b97f4a7c15u + x + (uint64_t)i;
     for (int i = 0; i < 15; i++) f[i / 5][i % 5] += (float)(u[i % size] * 1e-9);
     for (int i = 0; i < 13; i++) odd[i] = (uint8_t)(odd[i] * 5 + (uint8_t)step + i);
     list.count = step % MOST;
@@ -81,6 +84,7 @@ static uint64_t hashed(void)
     uint64_t hash = mixed(0xcbf29ce484222325u, u, (size_t)size * sizeof *u);
     double best = 0;
     int64_t state = 0;
+    for (int64_t i = 0; i < big; i++) hash = (hash ^ b[i]) * 0x100000001b3u;
     park_best(job, &best, &state, sizeof state);
     hash = mixed(mixed(mixed(hash, f, sizeof f), odd, sizeof odd), &alpha, sizeof alpha);
     hash = mixed(mixed(hash, list.items, (size_t)list.count * sizeof *list.items), &list.count, sizeof list.count);
@@ -197,6 +201,7 @@ static void save(int waits)
     pthread_mutex_unlock(&lock);
     /* What becomes of it the event tells. */
     park_checkpoint_now(job);
+    if (big) say("copied %lld", (long long)step);
     if (!waits) return;
     park_checkpoint_wait(job, PARK_FOREVER);
     for (int64_t is_told = 0; !is_told; usleep(20)) {
@@ -216,6 +221,7 @@ int main(int argc, char **argv)
         switch (argv[i][0]) {
         case 'e': every = atol(value); break;
         case 's': size = atol(value); break;
+        case 'b': big = atol(value); break;
         case 'k': keep = atol(value); break;
         case 'm': place = !strcmp(value, "place"); break;
         case 'o': has_own = atol(value); break;
@@ -226,10 +232,12 @@ int main(int argc, char **argv)
     }
     if (fsize) setrlimit(RLIMIT_FSIZE, &(struct rlimit){(rlim_t)fsize, (rlim_t)fsize});
     u = calloc((size_t)size, sizeof *u);
+    b = calloc((size_t)big + 1, sizeof *b);
     job = park_handler_new("torture");
     park_on_event(job, PARK_EVENT_CHECKPOINT | PARK_EVENT_LOG, PARK_ON_SERVICE, told, NULL, NULL);
     park_expose_f64(job, "alpha", &alpha, 0, 3);
     park_protect(job, "u", u, PARK_F64, size);
+    if (big) park_protect(job, "big", b, PARK_U64, big);
     park_protect_shape(job, "f", f, PARK_F32, 2, shape);
     park_protect(job, "odd", odd, PARK_U8, 13);
     park_protect(job, "step", &step, PARK_I64, 1);

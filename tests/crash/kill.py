@@ -5,10 +5,10 @@ A job that saves all the time is killed, and started again in the same directory
 start must go on from no older a step than was told as saved, and each end must be bit-identical to an undisturbed run."""
 import os, random, signal, subprocess, sys, threading, time
 
-from runs import CAMPAIGN, Outcome, Wrong, WORKERS, build, check_end, check_tidy, command, each, environment, fresh, undisturbed, workplace
+from runs import BIG, CAMPAIGN, Outcome, SLOW, Wrong, WORKERS, build, check_end, check_tidy, check_whole, command, each, environment, fresh, undisturbed, workplace
 
 SIZE, STEPS = 60_000, 400       # half a megabyte, in which a kill finds the middle of a write
-VARIANTS = [{"every": 2}, {"every": 2, "mode": "place"}, {"every": 3, "own": 1}, {"every": 1, "keep": 1}]
+VARIANTS = [{"every": 2}, {"every": 2, "mode": "place"}, {"every": 3, "own": 1}, {"every": 1, "keep": 1}, {"every": 1, "big": BIG}]
 
 
 def chain(item):
@@ -17,8 +17,9 @@ def chain(item):
     chance, floor, done, saves = random.Random(seed), 0, 0, 0
     options = {"size": SIZE, **VARIANTS[number % len(VARIANTS)]}
     directory = fresh(place, f"chain-{number}")
+    faults = {"FAULT_DIR": directory, **SLOW} if "big" in options else None
     while done < kills:
-        process = subprocess.Popen(command(directory, STEPS, options), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(command(directory, STEPS, options), env=environment(faults), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         # The first moments are those of resume and its tidying, which are to be met as often as the saves.
         timer = threading.Timer(chance.choice([0.02, 0.1, 0.3]) * chance.random(), process.kill)
         timer.start()
@@ -30,6 +31,7 @@ def chain(item):
                 raise Wrong(f"restored step {outcome.began}, but step {floor} was told as saved")
             if outcome.failed or outcome.refused:
                 raise Wrong("a save or a restore failed")
+            check_whole(outcome)
             floor = max(floor, outcome.acknowledged)
             saves += len(outcome.saved)
             if process.returncode == -9:
@@ -46,8 +48,8 @@ def chain(item):
 totals = []
 build()
 count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000 if CAMPAIGN else 100
-undisturbed(STEPS, SIZE)
-place, chains, seed = workplace(), 8, random.randrange(1 << 30)
+undisturbed(STEPS, {"size": SIZE})
+place, chains, seed = workplace(), 10, random.randrange(1 << 30)
 print(f"seed {seed}")
 good = each("chains of kills", [(place, number, (count + chains - 1) // chains, seed + number) for number in range(chains)], chain)
 print(f"{sum(kills for kills, _ in totals)} kills, {sum(saves for _, saves in totals)} saves told before them")

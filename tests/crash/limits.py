@@ -165,8 +165,8 @@ if os.environ.get("CRASH_NAMESPACE") != "1":
         os.execvpe("unshare", [*unshare, sys.executable, *sys.argv], {**os.environ, "CRASH_NAMESPACE": "1"})
 PLACE = workplace()
 os.chmod(PLACE, 0o755)
-undisturbed(STEPS, SIZE)
-undisturbed(STEPS * 2, SIZE)
+undisturbed(STEPS, OPTIONS)
+undisturbed(STEPS * 2, OPTIONS)
 open(os.path.join(PLACE, "file"), "w").close()
 MODES = ["copy", "place"]
 good = each("a limit on the size of files", [(mode, limit) for mode in MODES for limit in (1, 512, 4096, 8192, FILE // 2, FILE)], file_size)

@@ -9,12 +9,12 @@ as saved. --control drops the flushes (faults.c): at least 95 of 100 must lose s
 Where loop mounts are not allowed it says so and ends with 77, which tests/run.sh counts and tells; the campaign takes it for a failure."""
 import fcntl, os, random, struct, subprocess, sys, threading, time
 
-from runs import Outcome, Wrong, build, command, environment, fresh, run, undisturbed, workplace
+from runs import BIG, Outcome, Wrong, build, check_whole, command, environment, fresh, run, undisturbed, workplace
 
 SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are the same number
 MAKE = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q", "-f"]}
 SIZE, STEPS = 30_000, 3000
-VARIANTS = [{"size": SIZE, "every": 1, **more} for more in ({}, {"mode": "place"}, {"own": 1})]
+VARIANTS = [{"size": SIZE, "every": 1, **more} for more in ({}, {"mode": "place"}, {"own": 1}, {"big": BIG})]
 
 
 class Loop:
@@ -64,7 +64,7 @@ def main():
     value = lambda name, default: int(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else default
     count, control, expected = value("--count", 10), "--control" in sys.argv, value("--expect-loss", 0)
     build()
-    undisturbed(STEPS, SIZE)
+    undisturbed(STEPS, {"size": SIZE})
     place, seed = workplace(), random.randrange(1 << 30)
     chance, loop = random.Random(seed), Loop(kind, place)
     directory = os.path.join(loop.point, "ckpt")
@@ -81,7 +81,7 @@ def main():
             outcome = loss(loop, directory, options, chance, faults)
             loop.unmount()
             loop.mount()
-            if outcome.end and outcome.end != undisturbed(STEPS, SIZE):
+            if outcome.end and outcome.end != undisturbed(STEPS, options):
                 raise Wrong(f"it ended with {outcome.status} {outcome.end}")
             ends += bool(outcome.end)
             saves += len(outcome.saved)
@@ -93,6 +93,8 @@ def main():
             look = run(directory, 0, options, {"FAULT_DIR": directory, "FAULT_SYNC": "skip"})
             is_lost = look.began is None or look.began < floor
             lost += is_lost
+            if not control and not expected:
+                check_whole(look)
             if is_lost and not control and lost <= 5:
                 print(f"not ok power loss {losses} on {kind}, {options}: step {floor} was told as saved; started again it said:\n{look.said[:2000]}", flush=True)
             floor = look.began

@@ -179,7 +179,7 @@ def main():
     drop, good, judged, lost = "--drop" in sys.argv, True, 0, 0
     build()
     place = workplace()
-    undisturbed(STEPS, SIZE)
+    undisturbed(STEPS, {"size": SIZE})
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
     for variant, (options, library) in VARIANTS.items():

@@ -6,6 +6,8 @@ BUILD = os.path.join(ROOT, "build/tests/crash")
 LIBRARY = os.environ.get("CRASH_LIBRARY", os.path.join(ROOT, "target/release"))  # where the libpark.so.0 is that is judged
 WORKERS = int(os.environ.get("CRASH_WORKERS", os.cpu_count() or 2))
 CAMPAIGN = "PARK_CAMPAIGN" in os.environ
+BIG = 2 << 20  # of 8 bytes each: as much as it takes to measure how fast the medium is (Speed in src/core/store/writer.rs)
+SLOW = {"FAULT_SLOW": 2000}  # so slow that from the second save on it is written to while the loop still copies
 
 
 class Wrong(Exception):
@@ -14,11 +16,17 @@ class Wrong(Exception):
 
 def build():
     os.makedirs(BUILD, exist_ok=True)
-    strict = "-std=c11 -Wall -Wextra -Werror -pedantic -g -O1 -pthread".split()
-    here = os.path.join(ROOT, "tests/crash")
-    subprocess.run(["cc", *strict, f"-I{ROOT}/include", f"{here}/job.c", "-o", f"{BUILD}/job", f"-L{LIBRARY}", "-lpark"], check=True)
-    subprocess.run(["cc", *strict, f"-I{ROOT}/include", f"-I{ROOT}/tests", f"{here}/broken.c", "-o", f"{BUILD}/broken", f"-L{LIBRARY}", "-lpark"], check=True)
-    subprocess.run(["cc", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"{here}/faults.c", "-o", f"{BUILD}/faults.so", "-ldl", "-pthread"], check=True)
+    here, strict = os.path.join(ROOT, "tests/crash"), "-std=c11 -Wextra -pedantic -pthread".split()
+
+    def compiled(name, *arguments):
+        # Put there whole: another check may be running the one that is there.
+        with tempfile.TemporaryDirectory(dir=BUILD) as place:
+            subprocess.run(["cc", "-O1", "-g", "-Wall", "-Werror", f"-I{ROOT}/include", f"-I{ROOT}/tests", "-o", f"{place}/{name}", *arguments], check=True)
+            os.replace(f"{place}/{name}", f"{BUILD}/{name}")
+
+    for name in ("job", "broken"):
+        compiled(name, *strict, f"{here}/{name}.c", f"-L{LIBRARY}", "-lpark")
+    compiled("faults.so", "-Wextra", "-shared", "-fPIC", f"{here}/faults.c", "-ldl", "-pthread")
 
 
 def workplace(base=None):
@@ -56,6 +64,8 @@ class Outcome:
                 self.fresh = True
             elif word == "restored":
                 self.restored = int(rest)
+            elif word == "copied":
+                pass
             elif word == "saved":
                 self.saved.append(int(rest.split()[0]))
             elif word == "failed":
@@ -90,15 +100,16 @@ def run(directory, steps, options={}, faults=None, timeout=30, wrapper=()):
 _undisturbed = {}
 
 
-def undisturbed(steps, size):
+def undisturbed(steps, options):
     """What an undisturbed run ends with, without any checkpoint."""
-    if (steps, size) not in _undisturbed:
+    sizes = options.get("size", 700), options.get("big", 0)
+    if (steps, sizes) not in _undisturbed:
         with tempfile.TemporaryDirectory(dir=BUILD) as place:
-            outcome = run(os.path.join(place, "ckpt"), steps, {"size": size, "every": 10 * steps})
+            outcome = run(os.path.join(place, "ckpt"), steps, {"size": sizes[0], "big": sizes[1], "every": 10 * steps})
         if outcome.status != 0 or not outcome.fresh or outcome.saved:
             raise Wrong(f"the undisturbed run: {outcome.status}\n{outcome.said}")
-        _undisturbed[steps, size] = outcome.end
-    return _undisturbed[steps, size]
+        _undisturbed[steps, sizes] = outcome.end
+    return _undisturbed[steps, sizes]
 
 
 def check_end(outcome, steps, options):
@@ -108,11 +119,17 @@ def check_end(outcome, steps, options):
     begun = len([step for step in range((outcome.began or 0) + 1, steps + 1) if step % options.get("every", 5) == 0])
     if outcome.end and len(outcome.saved) + len(outcome.failed) != begun:
         raise Wrong(f"of {begun} saves {len(outcome.saved)} were told as done and {len(outcome.failed)} as failed")
-    if outcome.end != undisturbed(steps, options.get("size", 700)):
-        raise Wrong(f"it ended with {outcome.end}, an undisturbed run with {undisturbed(steps, options.get('size', 700))}")
+    if outcome.end != undisturbed(steps, options):
+        raise Wrong(f"it ended with {outcome.end}, an undisturbed run with {undisturbed(steps, options)}")
 
 
-def check_restart(directory, steps, options, acknowledged, **more):
+def check_whole(outcome):
+    """What it found is whole: a checkpoint that is not must not be seen."""
+    if any("not whole" in text for text in outcome.logs):
+        raise Wrong("a checkpoint was seen that is not whole")
+
+
+def check_restart(directory, steps, options, acknowledged, whole=True, **more):
     """Run again, it goes on from no older a step than the last acknowledged one, to the same results."""
     again = run(directory, steps, options, **more)
     try:
@@ -120,6 +137,8 @@ def check_restart(directory, steps, options, acknowledged, **more):
             raise Wrong("not restored")
         if again.began < acknowledged:
             raise Wrong(f"restored step {again.began}, but step {acknowledged} was told as saved")
+        if whole:
+            check_whole(again)
         check_end(again, steps, options)
         check_tidy(directory, options.get("keep", 2))
     except Wrong as wrong:
@@ -149,10 +168,10 @@ def at_work(process):
     watch.cancel()
 
 
-def each(what, items, check):
-    """Calls check(item) for all items, some at once; prints what is wrong. Returns whether nothing is."""
+def each(what, items, check, workers=WORKERS):
+    """Calls check(item) for all items, so many at once; prints what is wrong. Returns whether nothing is."""
     wrong = 0
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(check, item): item for item in items}
         for future in concurrent.futures.as_completed(futures):
             try:
