@@ -162,6 +162,7 @@ def every_method_does_what_the_documentation_says():
     with a_job(code=85, how="stop") as job:
         client = Client(job)
         assert client.ask("ping") == {}
+        until(lambda: client.ask("info")["state"] == "running", "the loop")                     # it listens before it computes
         info = client.ask("info")
         assert (info["name"], info["pid"], info["state"]) == ("secret heat", job.process.pid, "running")
         assert info["protocol"] == 1 and info["exit_code"] is None and info["best"] is None and info["reason"] == ""
