@@ -59,10 +59,19 @@ def loss(loop, directory, options, chance, faults):
     return Outcome(said, process.returncode)
 
 
+def alone():
+    """Runs on in a mount namespace of its own: in the copy that another program makes of this one's, a file system that was
+    shut down would stay mounted, and be met again."""
+    unshare = ["unshare", "--mount"]
+    if "CRASH_NAMESPACE" not in os.environ and subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode == 0:
+        os.execvpe("unshare", [*unshare, sys.executable, *sys.argv], {**os.environ, "CRASH_NAMESPACE": "1"})
+
+
 def main():
     kind = sys.argv[1]
     value = lambda name, default: int(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else default
     count, control, expected = value("--count", 10), "--control" in sys.argv, value("--expect-loss", 0)
+    alone()
     build()
     undisturbed(STEPS, {"size": SIZE})
     place, seed = workplace(), random.randrange(1 << 30)
@@ -91,6 +100,8 @@ def main():
             losses += 1
             # A look at what is there: a job of no steps.
             look = run(directory, 0, options, {"FAULT_DIR": directory, "FAULT_SYNC": "skip"})
+            if look.refused:
+                raise Wrong(f"after loss {losses} it cannot look: {look.said}")
             is_lost = look.began is None or look.began < floor
             lost += is_lost
             if not control and not expected:

@@ -99,7 +99,12 @@ impl Plan {
         let generation = self.draft.generation;
         let file = vault.manifest(generation);
         let sums = match self.draft.has_files {
-            true => files::flush(&vault.files(generation), &self.layout.files)?,
+            true => {
+                let sums = files::flush(&vault.files(generation), &self.layout.files)?;
+                // Their directory's name before that of the generation: it is never seen without them.
+                disk::flush_directory(vault.directory())?;
+                sums
+            }
             false => Vec::new(),
         };
         self.layout.files.iter_mut().zip(sums).for_each(|(file, sum)| file.sum = sum);

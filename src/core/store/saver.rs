@@ -89,6 +89,7 @@ impl Saver {
     pub(crate) fn save(&self, plan: Plan, sources: &[&dyn Source]) -> Result<Saved> {
         self.start()?;
         self.idle().is_saving = true;
+        self.0.catch_up();
         let saved = self.0.survive(|| plan.commit(Content::Sources(sources)));
         self.0.end();
         saved
@@ -146,6 +147,7 @@ impl Shared {
         loop {
             if let Some((plan, full, done)) = state.job.take() {
                 drop(state);
+                self.catch_up();
                 let saved = self.survive(|| plan.commit(Content::Copied(&full)));
                 // The buffer is free before anybody is told.
                 drop(full);
@@ -155,13 +157,24 @@ impl Shared {
             } else if state.untidy && (!state.closing || self.vault.excess() > 1) {
                 state.untidy = false;
                 drop(state);
-                let _ = catch_unwind(AssertUnwindSafe(|| self.vault.tidy(&self.closing)));
+                self.tidy();
                 state = self.state.lock();
             } else if state.closing {
                 return;
             } else {
                 state = self.changed.wait(state, None);
             }
+        }
+    }
+
+    fn tidy(&self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.vault.tidy(&self.closing)));
+    }
+
+    /// Looks after old generations before there are more: saves that follow each other at once leave no other time.
+    fn catch_up(&self) {
+        if self.vault.excess() > 1 {
+            self.tidy();
         }
     }
 

@@ -227,6 +227,24 @@ fn what_somebody_else_has_is_not_overwritten() {
 }
 
 #[test]
+fn saves_without_a_pause_leave_no_heap_behind() {
+    let place = Place::new();
+    let (vault, _) = open(&place, 2);
+    let saver = Saver::new(vault.clone());
+    let things = vec![thing("u", Dtype::F64, &[3], 1)];
+    let (entries, sources) = ([things[0].0.clone()], [&things[0].1 as &dyn Source]);
+    let mut most = 0;
+    for _ in 0..200 {
+        drop(begin_save(&saver, &things, &one_after_the_other).unwrap().recv().unwrap().unwrap());
+        most = most.max(vault.excess());
+        saver.save(vault.draft().plan(&description(), &entries).unwrap(), &sources).unwrap();
+        most = most.max(vault.excess());
+    }
+    // One that is to be retired, and one that was saved meanwhile.
+    assert!(most <= 2, "{most} more than are to be kept");
+}
+
+#[test]
 fn a_broken_generation_is_skipped_and_says_why() {
     let flip = |at: usize| move |bytes: &mut Vec<u8>| bytes[at] ^= 1;
     type Damage = Box<dyn Fn(&mut Vec<u8>)>;
