@@ -67,7 +67,7 @@ measure() { # PART
     instructions) instructions ;;
     time) (cd $bench/work && ../hotpath time) ;;
     rate) $bench/rate ;;
-    clients) $bench/clients ;;
+    clients) $bench/clients 3 ;;
     *) $bench/latency "$1" ;;
     esac
 }

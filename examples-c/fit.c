@@ -503,9 +503,10 @@ static int run(const struct nist_problem *problem, const struct options *options
     display.terminal = isatty(STDERR_FILENO);
     display.blocks = !strcmp(nl_langinfo(CODESET), "UTF-8");
     display.best = NAN;
+    display.seconds_left = -1;
 
     park_set_units(job, "generations");
-    park_listen(job, NULL); /* in another terminal: park watch fit */
+    park_listen(job, NULL); /* in another terminal: park watch fit-ENSO */
     park_set_workers(job, options->workers); /* 0: park's own count */
     park_set_delta(job, PARK_PROGRESS_DELTA, 0.1);
     park_set_delta(job, PARK_CHECKPOINT_DELTA, options->checkpoint_delta);

@@ -66,6 +66,14 @@ contains
        stop 2, quiet=.true.
     end if
   end function steps_wanted
+
+  function ending(code)
+    integer(c_int), intent(in) :: code
+    character(:), allocatable :: ending
+    ending = 'aborted'
+    if (code == PARK_EXIT_CHECKPOINTED) ending = 'stopped, checkpoint saved,'
+    if (code == 0) ending = 'done'
+  end function ending
 end module heat
 
 program heat_f90
@@ -111,6 +119,6 @@ program heat_f90
   code = job%exit_code()
   if (code == 0) call job%checkpoint_clear()
   call job%close()
-  print '(/,a,i0,a,g0.12)', trim(merge('done   ', 'stopped', code == 0))//' at step ', step, ', in the middle ', u(side/2, side/2)
+  print '(/,2a,i0,a,g0.12)', ending(code), ' at step ', step, ', in the middle ', u(side/2, side/2)
   stop code, quiet=.true.
 end program heat_f90

@@ -837,8 +837,10 @@ double park_idle(park_handler *job);
 /**
  * What main should return for the last run. Any thread.
  *
- * 0: complete. 85 (PARK_EXIT_CHECKPOINTED): stopped with a checkpoint, run me again. 86 (PARK_EXIT_ABORTED): aborted,
- * or stopped without a checkpoint. 1: failed, still running, or never run. A negative status when the handle is bad.
+ * 0: complete. 85 (PARK_EXIT_CHECKPOINTED): stopped with a checkpoint, run me again; so also when an abort came after the
+ * stop, and the stop's checkpoint was saved all the same: park_wait then says PARK_STOPPED. 86 (PARK_EXIT_ABORTED):
+ * aborted, or stopped without a checkpoint. 1: failed, still running, or never run. A negative status when the handle
+ * is bad.
  */
 int park_exit_code(park_handler *job);
 
@@ -1569,7 +1571,7 @@ int park_method(park_handler *job, const char *name, park_message_fn fn, void *u
  * background of a script, `signo` 0 leaves it so.
  *
  * PARK_CATCH_SLURM, with `signo` 0 for SIGTERM, or with the signal of sbatch --signal: stop, with a checkpoint; later:
- * abort.
+ * abort. Either way, when the stop's checkpoint is saved in the end, the exit code is 85: the job can be run again.
  *
  * PARK_CATCH_NONE ends it; with `signo` 0, for all signals of this job. So does park_handler_free.
  *

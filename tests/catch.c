@@ -1,5 +1,5 @@
 /* park_catch: POSIX signals that ask a job for something, and what becomes of them otherwise. */
-#include "job.h"
+#include "directory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -169,7 +169,44 @@ TEST(the_preset_for_slurm_stops_then_aborts_and_no_more)
         CHECK_EQ(park_ready(job), PARK_ABORTED);
     }
     CHECK_EQ(park_detach(job), PARK_OK);
+    CHECK_EQ(park_exit_code(job), PARK_EXIT_CHECKPOINTED);    /* what the stop has saved is there */
     CHECK_EQ(park_handler_free(job), PARK_OK);
+}
+
+static int take_too_long(park_handler *job, int operation, void *user)
+{
+    (void)job;
+    (void)user;
+    if (operation == PARK_SAVE) {
+        pause_between();
+        raise(SIGTERM);                                       /* the time is up now */
+    }
+    return PARK_OK;
+}
+
+TEST(an_abort_while_a_stop_saves_leaves_a_job_to_be_run_again)
+{
+    static double u[4 << 20];                                 /* writing takes longer than coming back from ready */
+    const char *directory = new_directory();
+    park_handler *job = new_job();
+    CHECK_EQ(park_on_checkpoint(job, take_too_long, NULL, NULL), PARK_OK);
+    CHECK_EQ(park_protect(job, "u", u, PARK_F64, 4 << 20), PARK_OK);
+    CHECK_EQ(park_checkpoint_dir(job, directory, 1), PARK_OK);
+    CHECK_EQ(park_catch(job, 0, PARK_CATCH_SLURM), PARK_OK);
+    CHECK_EQ(park_attach(job), PARK_OK);
+    u[7] = 7;
+    raise(SIGTERM);
+    CHECK_EQ(park_ready(job), PARK_ABORTED);                  /* it does not wait for the rest of the save */
+    u[7] = 8;
+    CHECK_EQ(park_detach(job), PARK_OK);
+    CHECK_EQ(park_wait(job, 0), PARK_STOPPED);
+    CHECK_EQ(park_exit_code(job), PARK_EXIT_CHECKPOINTED);
+    CHECK_EQ(park_attach(job), PARK_OK);
+    CHECK_EQ(park_restore(job), PARK_OK);
+    CHECK_EQ(u[7], 7);
+    CHECK_EQ(park_detach(job), PARK_OK);
+    CHECK_EQ(park_handler_free(job), PARK_OK);
+    remove_directory(directory);
 }
 
 TEST(a_signal_that_comes_twice_at_once_is_one)
@@ -788,6 +825,7 @@ static const struct check_test tests[] = {
     CASE(an_action_is_replaced_by_the_next),
     CASE(ctrl_c_stops_then_aborts_then_ends_the_process),
     CASE(the_preset_for_slurm_stops_then_aborts_and_no_more),
+    CASE(an_abort_while_a_stop_saves_leaves_a_job_to_be_run_again),
     CASE(a_signal_that_comes_twice_at_once_is_one),
     CASE(each_run_counts_anew),
     CASE(a_signal_before_the_first_run_counts_for_it),

@@ -104,10 +104,13 @@ class Screen:
     def resize(self, columns, rows):
         subprocess.run([*TMUX, "resize-window", "-t", self.name, "-x", str(columns), "-y", str(rows)], check=True)
 
+    def tells(self, what):
+        """What tmux says of it."""
+        return subprocess.run([*TMUX, "display-message", "-p", "-t", self.name, f"#{{{what}}}"], capture_output=True, text=True, check=True).stdout.strip()
+
     def process(self):
         """The one of the command."""
-        shell = subprocess.run([*TMUX, "display-message", "-p", "-t", self.name, "#{pane_pid}"], capture_output=True, text=True, check=True).stdout.strip()
-        return int(subprocess.run(["pgrep", "-P", shell, "-x", "park"], capture_output=True, text=True, check=True).stdout)
+        return int(subprocess.run(["pgrep", "-P", self.tells("pane_pid"), "-x", "park"], capture_output=True, text=True, check=True).stdout)
 
     def shows(self, pattern):
         """Waits until the screen has what the pattern says; returns the whole of it."""
@@ -120,6 +123,7 @@ class Screen:
         text = self.shows(f"ended with {code}\n")
         self.shows("terminal as before")
         check("\u2502" not in text, f"the screen is left behind:\n{text}")
+        check(self.tells("cursor_flag") == "1" and self.tells("alternate_on") == "0", "the cursor is seen, and the screen is the usual one")
         return text
 
 
@@ -156,7 +160,7 @@ def test_watch_shows_and_steers_fit():
     screen.press("s")
     screen.shows("y yes")
     screen.press("y")
-    text = screen.shows(r"The run is over: stopped.*exit code 85")
+    text = screen.shows(r"fit-ENSO +stopped(.|\n)*The run is over: stopped.*exit code 85")
     check(re.search(r"[\u2801-\u28ff]{10}", text), "the curve stays")
     check(job.exit_code() == 85, "fit says the same")
     screen.press("q")
@@ -177,17 +181,27 @@ def test_the_scale_follows_the_values():
 
 
 def test_the_terminal_comes_back():
-    job = Job("heat", 100000000)
+    job = fit()
     for number, code in [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]:
-        screen = Screen("park watch heat")
-        screen.shows("heat +running")
+        screen = Screen("park watch fit-ENSO")
+        screen.shows("fit-ENSO +running(.|\n)*\u2502")
+        check(screen.tells("cursor_flag") == "0" and screen.tells("alternate_on") == "1", "it has the whole screen")
         os.kill(screen.process(), number)
         screen.ended_with(code)
-    screen = Screen("park watch heat")
-    screen.shows("heat +running")
+    screen = Screen("park watch fit-ENSO")
+    screen.shows("fit-ENSO +running")
     screen.press("C-c")
-    screen.ended_with(130)
+    text = screen.ended_with(130)
+    check(re.match(r"fit-ENSO\.\d+: running; \d+ of 1000000 generations, best \d+\.\d+\s+ended with", text), f"one line is left: {text}")
     job.end()
+
+
+def test_a_panic_gives_the_terminal_back():
+    """By a test of the command's that does nothing but panic while it has the screen."""
+    built = subprocess.run(["cargo", "test", "--package", "park-cli", "--bin", "park", "--no-run", "--message-format=json"], cwd=ROOT, capture_output=True, text=True, check=True)
+    program = next(filter(None, (json.loads(line).get("executable") for line in built.stdout.splitlines())))
+    screen = Screen(f"{program} --ignored --nocapture --exact watch::terminal::tests::a_panic_gives_the_terminal_back")
+    check("on another thread" in screen.ended_with(101), screen.text())
 
 
 def test_plain_terminals_are_served():

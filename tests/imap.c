@@ -827,6 +827,41 @@ TEST(items_that_fail_are_tried_again)
     done(job);
 }
 
+static int pause_and_fail_once(park_handler *job, int64_t index, struct stream *stream)
+{
+    if (index != 50 || atomic_load(&stream->runs[index]) > 1) return 0;
+    CHECK_EQ(park_signal(job, PARK_PAUSE), PARK_OK);
+    return 1;
+}
+
+static void *resume_a_pause(void *user)
+{
+    struct stream *stream = user;
+    WAIT_UNTIL(park_state(stream->job) == PARK_STATE_PAUSED);
+    CHECK_EQ(park_signal(stream->job, PARK_RESUME), PARK_OK);
+    return NULL;
+}
+
+TEST(a_pause_takes_no_try_away)
+{
+    park_handler *job = attached();
+    struct stream stream = stream_of(100);
+    park_options *options = options_of(PARK_OPTION_RETRIES, 1, 0, 0);
+    park_imap *imap;
+    pthread_t other;
+    stream.also = pause_and_fail_once;
+    stream.runs = calloc(100, sizeof *stream.runs);
+    imap = imap_of(job, options, &stream);
+    other = spawn(resume_a_pause, &stream);
+    CHECK_EQ(take_all(imap, &stream, 1), PARK_END);
+    CHECK_EQ(atomic_load(&stream.runs[50]), 2);
+    join(other);
+    CHECK_EQ(park_imap_free(imap), PARK_OK);
+    CHECK_EQ(park_options_free(options), PARK_OK);
+    free(stream.runs);
+    done(job);
+}
+
 TEST(a_source_that_fails_ends_it_after_the_items_before)
 {
     int round;
@@ -1188,7 +1223,8 @@ static const struct check_test tests[] = {
     CASE(it_can_be_freed_at_any_moment),
     CASE(another_thread_can_free_it_while_the_taker_takes),
     CASE(free_waits_for_items_that_run),
-    CASE(two_imaps_that_free_each_other_do_not_hang), CASE(calls_from_inside_get_their_status),
+    CASE(two_imaps_that_free_each_other_do_not_hang),
+    CASE(calls_from_inside_get_their_status),
     CASE(an_abort_in_the_middle_loses_no_item_and_runs_none_twice),
     CASE(a_pause_in_the_middle_loses_no_item_and_runs_none_twice),
     CASE(a_pause_holds_between_items),
@@ -1196,6 +1232,7 @@ static const struct check_test tests[] = {
     CASE(an_item_that_fails_ends_it),
     CASE(it_can_go_on_after_items_that_fail),
     CASE(items_that_fail_are_tried_again),
+    CASE(a_pause_takes_no_try_away),
     CASE(a_source_that_fails_ends_it_after_the_items_before),
     CASE(a_timeout_is_kept),
     CASE(nonsense_gets_a_status_and_a_sentence),

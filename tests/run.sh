@@ -223,7 +223,7 @@ pass 1
 
 # ---- the storm over maps ---------------------------------------------------------------------------
 
-many=40000 some=10000 few=400
+many=400000 some=40000 few=400
 [ -n "$campaign" ] && many=1000000 some=100000 few=10000
 storm="$(host plain tests/storm_maps.c) && $(program plain tests/storm_maps.c)"
 add storm_maps/plain "$storm $many"

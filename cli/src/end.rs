@@ -14,6 +14,8 @@ pub(crate) struct Run {
 #[derive(Clone)]
 pub(crate) struct End {
     pub(crate) text: String,
+    /// The state in which it left the job. To the job a stop is an abort; to who watches it is not.
+    pub(crate) state: &'static str,
     code: u8,
 }
 
@@ -23,13 +25,13 @@ impl Run {
             "start" => *self = Run::default(),
             "checkpoint" => self.saved = event.status == 0,
             "complete" | "abort" | "error" => {
-                let code = match event.kind.as_str() {
-                    "complete" => 0,
-                    "abort" if event.status == STOPPED && self.saved => 85,
-                    "abort" => 86,
-                    _ => REFUSED,
+                let (state, code) = match event.kind.as_str() {
+                    "complete" => ("complete", 0),
+                    "abort" if event.status == STOPPED => ("stopped", if self.saved { 85 } else { 86 }),
+                    "abort" => ("aborted", 86),
+                    _ => ("failed", REFUSED),
                 };
-                self.end = Some(End { text: event.in_words().unwrap_or_default(), code });
+                self.end = Some(End { text: event.in_words().unwrap_or_default(), state, code });
             }
             _ => {}
         }

@@ -1,34 +1,8 @@
-//! The exposed values of a checkpoint, as JSON.
+//! The exposed values of a checkpoint, read from JSON.
 
 use super::message::Message;
 use super::value::Value;
-use serde_json::{json, Map, Value as Json};
-
-/// JSON knows no number that is not finite: such a one is a text.
-fn real(x: f64) -> Json {
-    match x.is_finite() {
-        true => json!(x),
-        false => json!(x.to_string()),
-    }
-}
-
-fn json_of(value: &Value) -> Json {
-    match value {
-        Value::Key => Json::Null,
-        Value::F64(x) => real(*x),
-        Value::I64(i) => json!(i),
-        Value::Bool(b) => json!(b),
-        Value::Text(text) => json!(text),
-        Value::F64s(all) => all.iter().map(|&x| real(x)).collect(),
-        Value::I64s(all) => json!(all),
-    }
-}
-
-/// The values as an object.
-pub(crate) fn to_json(values: &Message) -> String {
-    let pairs = values.values.iter().map(|(name, value)| (name.clone(), json_of(value)));
-    Json::Object(pairs.collect::<Map<_, _>>()).to_string()
-}
+use serde_json::Value as Json;
 
 fn number_of(json: &Json) -> Option<f64> {
     json.as_f64().or_else(|| json.as_str()?.parse().ok())
@@ -47,7 +21,7 @@ fn value_of(json: &Json, like: &Value) -> Option<Value> {
     }
 }
 
-/// What an object of [`to_json`] has for each of these variables, whose values say what type they are of; and the names
+/// What an object of values has for each of these variables, whose values say what type they are of; and the names
 /// of those in it that are not among them, or of another type.
 pub(crate) fn from_json(text: &str, variables: &Message) -> (Message, Vec<String>) {
     let Ok(Json::Object(saved)) = serde_json::from_str(text) else { return Default::default() };
@@ -65,6 +39,7 @@ pub(crate) fn from_json(text: &str, variables: &Message) -> (Message, Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::json::object_of;
 
     #[test]
     fn values_come_back_to_the_last_bit() {
@@ -78,7 +53,7 @@ mod tests {
         values.put("is", Value::I64s(vec![1, -2, i64::MAX]));
         values.put("b", Value::Bool(true));
         values.put("t", Value::Text("\"ü\"\n".into()));
-        let (back, strange) = from_json(&to_json(&values), &values);
+        let (back, strange) = from_json(&object_of(&values), &values);
         assert!(strange.is_empty());
         for (name, value) in &values.values {
             assert_eq!(back.get(name).unwrap(), value);
@@ -96,7 +71,7 @@ mod tests {
         let mut now = Message::default();
         now.put("here", Value::F64(0.0));
         now.put("other", Value::I64(0));
-        let (found, strange) = from_json(&to_json(&saved), &now);
+        let (found, strange) = from_json(&object_of(&saved), &now);
         assert_eq!(found.values, [("here".to_owned(), Value::F64(2.0))]);
         assert_eq!(strange, ["gone", "other"]);
         assert!(from_json("nonsense", &now).0.values.is_empty());

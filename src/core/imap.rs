@@ -166,6 +166,15 @@ impl<S: Stream> Imap<S> {
         is_running(control) && control & (PAUSE | ABORT | STOP) == self.tolerated.load(Ordering::Relaxed)
     }
 
+    /// Whether no item is to be begun any more, nor tried again. Asked of the control word itself: a map inside an item has
+    /// looked at that, and attention is raised after it has changed.
+    fn is_to_end(&self) -> bool {
+        let Some(attention) = table::find_attention(self.job) else { return true };
+        let control = attention.control();
+        let asked = control & (ABORT | STOP) & !self.tolerated.load(Ordering::Relaxed);
+        crate::sys::forked() || !is_running(control) || asked != 0
+    }
+
     pub(super) fn inside(&self) -> Inside {
         Inside::of(self.id())
     }
@@ -290,12 +299,12 @@ impl<S: Stream> Imap<S> {
             }
             let mut status = self.stream.run(&mut block.room, at, index);
             if status != 0 {
-                status = self.run_again(block, at, status, crew);
+                status = self.run_again(block, at, status);
             }
             at += 1;
             if status != 0 {
                 block.failed.push((at - 1, status));
-                if self.ends(block, index, status, crew) {
+                if self.ends(block, index, status) {
                     break;
                 }
             }
@@ -303,12 +312,12 @@ impl<S: Stream> Imap<S> {
         block.ran = at;
     }
 
-    /// Tries a failed item again.
+    /// Tries a failed item again. A pause lets it: it is in the middle of an item.
     #[cold]
-    fn run_again(&self, block: &mut Block<S::Room>, at: usize, mut status: i32, crew: Option<&Arc<Crew>>) -> i32 {
+    fn run_again(&self, block: &mut Block<S::Room>, at: usize, mut status: i32) -> i32 {
         let index = block.first + at as u64;
         let mut left = self.policy.retries;
-        while status != 0 && left > 0 && self.may_go_on(crew) {
+        while status != 0 && left > 0 && !self.is_to_end() {
             status = self.stream.run(&mut block.room, at, index);
             left -= 1;
         }
@@ -317,9 +326,9 @@ impl<S: Stream> Imap<S> {
 
     /// An item has failed: whether the rest of its block is not to be run.
     #[cold]
-    fn ends(&self, block: &mut Block<S::Room>, index: u64, status: i32, crew: Option<&Arc<Crew>>) -> bool {
+    fn ends(&self, block: &mut Block<S::Room>, index: u64, status: i32) -> bool {
         let asks_to_end = status == Status::Aborted as i32 || status == Status::Stopped as i32;
-        if asks_to_end && !self.may_go_on(crew) {
+        if asks_to_end && self.is_to_end() {
             // It was broken off, as it should be.
             return false;
         }

@@ -253,6 +253,8 @@ impl Handler {
                 _ => Status::Failed,
             };
             let saved = run.stop == Stop::Done { saved: true };
+            // An abort after a stop makes the end come sooner; it does not take back what the stop has saved.
+            let status = if saved && status == Status::Aborted { Status::Stopped } else { status };
             let reason = match status {
                 Status::Aborted => "aborted".to_owned(),
                 Status::Stopped if saved => "stopped after a checkpoint".to_owned(),

@@ -21,7 +21,8 @@
 //! | `estimate` | the time that is left |
 //! | `store` | generations of checkpoints on the disk: a floor of its own |
 //! | `variable` | exposed variables |
-//! | `protect`, `exposed`, `budget` | what goes into a checkpoint; its values as JSON; what checkpoints cost |
+//! | `json` | values, written as JSON |
+//! | `protect`, `exposed`, `budget` | what goes into a checkpoint; its values read back; what checkpoints cost |
 //! | `service` | the service thread |
 //! | `seat`, `pace`, `tally` | where a thread sits in a map; how many items it takes; what became of them |
 //! | `work` | a map that several threads do |
@@ -81,6 +82,8 @@ pub(crate) mod estimate;
 pub(crate) mod store;
 #[cfg(not(model))]
 pub(crate) mod variable;
+#[cfg(not(model))]
+pub(crate) mod json;
 #[cfg(not(model))]
 pub(crate) mod protect;
 #[cfg(not(model))]

@@ -1,8 +1,8 @@
 //! A snapshot: what goes into a checkpoint, and where its bytes are.
 
 use super::checkpoint::OwnFiles;
-use super::exposed;
 use super::handler::Handler;
+use super::json::object_of;
 use super::message::Message;
 use super::protect::{Item, What};
 use super::status::{Error, Result, Status};
@@ -44,7 +44,7 @@ impl Handler {
             done,
             total,
             units: self.units().map_or_else(String::new, |units| units.to_string()),
-            exposed: exposed::to_json(&values),
+            exposed: object_of(&values),
             best_value: best.as_ref().map(|best| best.value),
         };
         let mut snapshot = Snapshot { description, entries: Vec::new(), sources: Vec::new() };

@@ -287,7 +287,9 @@ impl<S: Stream> Taker<S> {
         let status =
             if seat::is_in_item_of(self.imap.job) { self.stand() } else { self.handler.ready_beside_workers()? };
         self.seen = before;
-        self.imap.tolerate(before);
+        if status == Status::Ok {
+            self.imap.tolerate(before);
+        }
         Ok(status)
     }
 

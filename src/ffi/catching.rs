@@ -17,7 +17,7 @@ use std::ffi::c_int;
 /// background of a script, `signo` 0 leaves it so.
 ///
 /// PARK_CATCH_SLURM, with `signo` 0 for SIGTERM, or with the signal of sbatch --signal: stop, with a checkpoint; later:
-/// abort.
+/// abort. Either way, when the stop's checkpoint is saved in the end, the exit code is 85: the job can be run again.
 ///
 /// PARK_CATCH_NONE ends it; with `signo` 0, for all signals of this job. So does park_handler_free.
 ///

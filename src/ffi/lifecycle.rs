@@ -162,8 +162,10 @@ pub extern "C" fn park_idle(job: *mut park_handler) -> f64 {
 
 /// What main should return for the last run. Any thread.
 ///
-/// 0: complete. 85 (PARK_EXIT_CHECKPOINTED): stopped with a checkpoint, run me again. 86 (PARK_EXIT_ABORTED): aborted,
-/// or stopped without a checkpoint. 1: failed, still running, or never run. A negative status when the handle is bad.
+/// 0: complete. 85 (PARK_EXIT_CHECKPOINTED): stopped with a checkpoint, run me again; so also when an abort came after the
+/// stop, and the stop's checkpoint was saved all the same: park_wait then says PARK_STOPPED. 86 (PARK_EXIT_ABORTED):
+/// aborted, or stopped without a checkpoint. 1: failed, still running, or never run. A negative status when the handle
+/// is bad.
 #[no_mangle]
 pub extern "C" fn park_exit_code(job: *mut park_handler) -> c_int {
     with_handler(job, |handler| Ok(handler.exit_code()))

@@ -45,6 +45,15 @@ static int sleep_for(park_handler *job, const park_message *request, park_messag
     return 0;
 }
 
+/* Says how often it was called: whose turn came how often in between, that is. */
+static int turn(park_handler *job, const park_message *request, park_message *reply, void *user)
+{
+    static double turns;
+    (void)job; (void)request; (void)user;
+    park_message_put_f64(reply, "turns", ++turns);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     double seconds = argc > 2 ? atof(argv[2]) : 60, rate = argc > 3 ? atof(argv[3]) : 0, begin = now(), next = begin;
@@ -62,6 +71,7 @@ int main(int argc, char **argv)
     park_method(job, "echo", echo, NULL, NULL);
     park_method(job, "sleep", sleep_for, NULL, NULL);
     park_method(job, "refuse", refuse, NULL, NULL);
+    park_method(job, "turn", turn, NULL, NULL);
     park_on_ready(job, "later", echo, NULL, NULL);
     park_on_signal(job, "soon", echo, NULL, NULL);
     park_set_units(job, "rounds");

@@ -79,7 +79,7 @@ fn state_style(state: &str) -> Style {
     let color = match state {
         "running" => Color::Green,
         "complete" => Color::Cyan,
-        "paused" | "stopping" | "idle" => Color::Yellow,
+        "paused" | "stopping" | "stopped" | "idle" => Color::Yellow,
         _ => Color::Red,
     };
     Style::new().fg(color).add_modifier(Modifier::BOLD)
@@ -93,7 +93,10 @@ fn draw_head(model: &Model, area: Rect, buffer: &mut Buffer) {
         (false, Some(silence)) => {
             Span::styled(format!("{}, no ready point for {}", info.state, text::brief(silence)), state_style("silent"))
         }
-        (false, None) => Span::styled(info.state.clone(), state_style(&info.state)),
+        (false, None) => {
+            let state = model.run.end().map_or(info.state.as_str(), |end| end.state);
+            Span::styled(state.to_owned(), state_style(state))
+        }
     };
     let mut parts = vec![Span::from(harmless(&info.name)).bold(), state];
     if let Some(best) = info.best {

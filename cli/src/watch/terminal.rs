@@ -6,8 +6,11 @@ use super::screen::{self, View};
 use crate::failure::{Failure, Result};
 use crate::scale::Choice;
 use crate::text;
+use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::execute;
 use ratatui::DefaultTerminal;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// Between two drawings: more nobody sees.
@@ -16,15 +19,37 @@ const FRAME: Duration = Duration::from_millis(50);
 const POLL: Duration = Duration::from_secs(1);
 
 const INTERRUPTED: u8 = 130;
+/// As any program of Rust's.
+const PANICKED: i32 = 101;
 
 pub(super) fn watch(mut model: Model, happenings: &Happenings, scale: Choice) -> Result<u8> {
-    // Also puts the terminal back when this program panics.
-    let mut terminal = ratatui::try_init().map_err(|error| Failure::system("the terminal", &error))?;
+    let mut terminal = take()?;
     let left = follow(&mut terminal, &mut model, happenings, scale);
-    ratatui::restore();
+    give_back(terminal);
     let left = left?;
     text::print(&model.summary());
     Ok(left.unwrap_or_else(|| if model.is_gone || model.run.end().is_some() { model.run.code() } else { 0 }))
+}
+
+/// The whole screen, until [`give_back`]. A panic gives it back, too, on whatever thread it is, and ends this program.
+fn take() -> Result<DefaultTerminal> {
+    let terminal = ratatui::try_init().map_err(|error| Failure::system("the terminal", &error))?;
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let _ = execute!(io::stdout(), Show);
+        // Leaves the screen, and prints what it was.
+        tell(panic);
+        std::process::exit(PANICKED);
+    }));
+    Ok(terminal)
+}
+
+fn give_back(mut terminal: DefaultTerminal) {
+    // Of a screen that has grown tmux leaves rows behind: so they are blank.
+    let _ = terminal.clear();
+    // The cursor is shown again.
+    drop(terminal);
+    ratatui::restore();
 }
 
 /// Until the user leaves; the exit code, if that is decided by how.
@@ -103,4 +128,18 @@ fn press(key: KeyEvent, model: &mut Model, view: &mut View) -> Pressed {
         _ => {}
     }
     Pressed::Stay
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What it leaves is looked at from outside.
+    #[test]
+    #[ignore = "it ends its process: tests/cli.py runs it at a terminal"]
+    fn a_panic_gives_the_terminal_back() {
+        let mut terminal = take().unwrap();
+        terminal.draw(|frame| frame.render_widget("\u{2502} a curve", frame.area())).unwrap();
+        let _ = std::thread::spawn(|| panic!("on another thread")).join();
+    }
 }

@@ -1,15 +1,16 @@
 //! Calls: what clients ask for, and what they are answered.
 
 use super::info::{curve, info};
-use super::json::object_of;
 use super::lines::LONGEST_LINE;
 use super::outbox::Answered;
-use super::peer::{Pending, MOST_PENDING};
+use super::peer::{Peer, Pending, BYTES_A_TOKEN, MOST_PENDING};
 use super::rpc::{self, Call, Want};
 use super::server::Server;
 use crate::core::inbox::Ask;
+use crate::core::json::object_of;
 use crate::core::message::Message;
 use crate::core::status::{Error, Result, Status};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Requests of all clients that the job has not answered: a quarter of what its inbox holds, so that the program's own
@@ -24,43 +25,58 @@ const ELEMENTS_A_TOKEN: f64 = 512.0;
 const LINES_A_TURN: usize = 8;
 
 impl Server {
+    /// Lines of those who have stayed and of those who have come of late are taken in turns: whoever comes anew for each
+    /// request has asked for nothing yet, and would always come before who stays.
     pub(super) fn take_requests(&mut self, now: Instant, end: Instant) {
-        let mut runnable: Vec<(f64, u64)> = Vec::new();
-        for (&id, peer) in &mut self.peers {
-            if peer.is_runnable() {
-                peer.bucket.fill(now);
-                runnable.push((peer.recent_use(now), id));
+        let mut queues = [self.queue(now, Peer::has_stayed), self.queue(now, |peer, now| !peer.has_stayed(now))];
+        while self.lines.has(1.0) && Instant::now() < end {
+            if queues[self.whose_turn].is_empty() {
+                self.whose_turn = 1 - self.whose_turn;
             }
-        }
-        // Who has asked for the least of late comes first.
-        runnable.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (_, id) in runnable {
-            if Instant::now() >= end {
-                return;
+            let queue = &mut queues[self.whose_turn];
+            let Some(&(id, lines)) = queue.front() else { return };
+            match self.take_request_of(id, now) {
+                true if lines > 1 => queue[0].1 -= 1,
+                _ => drop(queue.pop_front()),
             }
-            self.take_requests_of(id, now);
+            self.whose_turn = 1 - self.whose_turn;
         }
     }
 
-    pub(super) fn take_requests_of(&mut self, id: u64, now: Instant) {
-        for _ in 0..LINES_A_TURN {
-            let Some(peer) = self.peers.get_mut(&id) else { return };
-            if !peer.is_runnable() || !peer.bucket.has(1.0) || !self.lines.has(1.0) {
-                return;
-            }
-            match peer.next_line() {
-                Some(line) => {
-                    self.lines.spend(1.0);
-                    self.take_line(id, &line, now);
-                }
-                None if peer.is_too_long() => {
-                    let text = format!("a line has at most {} bytes", LONGEST_LINE);
-                    peer.send(&rpc::refusal("null", &Error::new(Status::Full, text)));
-                    return peer.close();
-                }
-                None => {}
+    /// Those of whom there is something to be read or done, and how many lines of each: who has asked for the least of late
+    /// comes first, and after them who has gone, for nobody waits for that.
+    fn queue(&mut self, now: Instant, belongs: impl Fn(&Peer, Instant) -> bool) -> VecDeque<(u64, usize)> {
+        let mut runnable: Vec<(bool, f64, u64)> = Vec::new();
+        for (&id, peer) in &mut self.peers {
+            if belongs(peer, now) && peer.is_runnable() {
+                peer.bucket.fill(now);
+                runnable.push((peer.gone, peer.recent_use(now), id));
             }
         }
+        runnable.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        runnable.into_iter().map(|(_, _, id)| (id, LINES_A_TURN)).collect()
+    }
+
+    /// Takes what has come of one: a line, or a part of one. False: there is nothing more for now.
+    fn take_request_of(&mut self, id: u64, now: Instant) -> bool {
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        if !peer.is_runnable() || !peer.bucket.has(1.0) {
+            return false;
+        }
+        match peer.next_line() {
+            Some(line) => {
+                self.lines.spend(1.0);
+                self.take_line(id, &line, now);
+            }
+            None if peer.is_too_long() => {
+                let text = format!("a line has at most {} bytes", LONGEST_LINE);
+                peer.send(&rpc::refusal("null", &Error::new(Status::Full, text)));
+                peer.close();
+                return false;
+            }
+            None => {}
+        }
+        true
     }
 
     pub(super) fn take_line(&mut self, id: u64, line: &[u8], now: Instant) {
@@ -93,6 +109,12 @@ impl Server {
             Want::Subscribe(mask) => return self.subscribe(id, name, mask),
             Want::Unsubscribe(mask) => Ok(self.unsubscribe(id, mask)),
         };
+        if let (Ok(text), Some(peer)) = (&done, self.peers.get_mut(&id)) {
+            // A get has paid for its elements.
+            let tokens = text.len() as f64 / BYTES_A_TOKEN;
+            peer.pay(tokens);
+            self.lines.spend(tokens);
+        }
         self.reply(id, name.as_deref(), done);
     }
 

@@ -3,21 +3,22 @@
 //! The endpoint is one client of the hub, however many subscribe: the loop pays for one. A subscriber's join is numbered
 //! like any event, so what it gets after it is exactly what came later.
 
+use super::budget::Bucket;
 use super::json::notification;
-use crate::core::client::{Client, Limit, Next, Place};
+use crate::core::client::{Client, Next, Place};
 use crate::core::event::{Event, Kind};
 use crate::core::handler::Handler;
 use crate::core::status::Result;
 use crate::core::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What may wait in the hub for the endpoint: it works in portions, and rests between.
-const LIMIT: Limit = Limit { events: 16_384, bytes: 64 << 20 };
 /// The least time between two looks at the events. The first of a burst is sent at once; the loop then wakes nobody until
 /// the next look.
 const REST: Duration = Duration::from_millis(20);
-/// The share of one processor that events may cost: the rest of the endpoint's is for those who ask.
-const SHARE: f64 = 0.006;
+/// The share of one processor that events may cost in the long run, and the seconds at once, for a burst of some thousand:
+/// the rest of the endpoint's is for those who ask.
+const SHARE: f64 = 0.0025;
+const STOCK: f64 = 0.02;
 
 /// What is sent to subscribers: a line, and for whom.
 pub(super) struct News {
@@ -32,14 +33,18 @@ impl News {
     }
 }
 
-#[derive(Default)]
 pub(super) struct Feed {
     client: Option<Arc<Client>>,
+    processor: Bucket,
     /// When to look again, at the earliest.
     next: Option<Instant>,
 }
 
 impl Feed {
+    pub(super) fn new(now: Instant) -> Feed {
+        Feed { client: None, processor: Bucket::new(STOCK, SHARE, now), next: None }
+    }
+
     /// Wants the events of the mask from now on; those in `join` know nothing yet. Returns the number of the last event
     /// before this, and the join.
     pub(super) fn want(
@@ -52,7 +57,6 @@ impl Feed {
             Some(client) => client,
             None => {
                 let client = handler.subscribe(0, Place::Queue)?;
-                client.set_limit(LIMIT);
                 client.set_notify(Box::new(wake));
                 self.client.insert(client)
             }
@@ -70,14 +74,28 @@ impl Feed {
     }
 
     /// When to look for events; `None`: there are none.
-    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        let client = self.client.as_ref()?;
-        client.has_news().then(|| self.next.unwrap_or(now))
+    pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
+        if !self.client.as_ref()?.has_news() {
+            return None;
+        }
+        let from = self.may_cost_from(now);
+        Some(self.next.map_or(from, |next| next.max(from)))
     }
 
-    /// A look has taken so much processor time, all that it brought about included.
-    pub(super) fn rest(&mut self, now: Instant, used: Duration) {
-        self.next = Some(now + REST.max(used.div_f64(SHARE)));
+    /// From when on events may cost something again.
+    pub(super) fn may_cost_from(&mut self, now: Instant) -> Instant {
+        self.processor.fill(now);
+        now + self.processor.time_until(0.0)
+    }
+
+    /// Events have cost so much processor time.
+    pub(super) fn pay(&mut self, used: Duration) {
+        self.processor.spend(used.as_secs_f64());
+    }
+
+    /// There was a look.
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.next = Some(now + REST);
     }
 
     /// Hands out events while `go_on` says so. True: events were lost, for they came faster than they could be sent.

@@ -1,8 +1,9 @@
 //! What is known of a job without asking its loop.
 
-use super::json::{array, pair, state_name, Object};
+use super::json::state_name;
 use crate::core::event::JobState;
 use crate::core::handler::Handler;
+use crate::core::json::{array, pair, Object};
 use crate::core::value::Kind;
 use crate::core::variable::{Limits, Variable};
 

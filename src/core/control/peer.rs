@@ -16,7 +16,7 @@ pub(super) const MOST_PENDING: usize = 64;
 /// What may wait to be read by one client: 10,000 events and more. A client that lets more wait is cut off.
 const MOST_OUTGOING: usize = 4 << 20;
 /// With so much unread, no more requests are taken from a client: its replies would only wait, too.
-const ENOUGH_OUTGOING: usize = 256 << 10;
+const ENOUGH_OUTGOING: usize = 64 << 10;
 /// What one read takes, and one write gives: a round serves many clients.
 const PIECE: usize = 16 << 10;
 const MOST_SLICES: usize = 64;
@@ -30,8 +30,8 @@ const REQUESTS_AT_ONCE: f64 = 200.0;
 /// For how long it counts what a client has asked for, in seconds, and how many lines are little.
 const MEMORY: f64 = 10.0;
 const MODEST: f64 = 20.0;
-/// So many bytes cost as much as a request.
-const BYTES_A_TOKEN: f64 = 4096.0;
+/// So many bytes, of a request or of a reply that the endpoint makes itself, cost as much as a request.
+pub(super) const BYTES_A_TOKEN: f64 = 4096.0;
 
 /// A request that has no reply yet.
 pub(super) struct Pending {
@@ -67,6 +67,7 @@ pub(super) struct Peer {
     /// To be taken out.
     pub(super) dead: bool,
     garbage: u32,
+    came: Instant,
     pub(super) bucket: Bucket,
     /// What it has asked for, the longer ago the less, and as of when.
     used: (f64, Instant),
@@ -97,6 +98,7 @@ impl Peer {
             gone: false,
             dead: false,
             garbage: 0,
+            came: now,
             bucket: Bucket::new(REQUESTS_AT_ONCE, REQUESTS_A_SECOND, now),
             used: (0.0, now),
             pending: HashMap::new(),
@@ -133,6 +135,11 @@ impl Peer {
     /// Whether that is little.
     pub(super) fn is_modest(&mut self, now: Instant) -> bool {
         self.recent_use(now) < MODEST
+    }
+
+    /// Whether it has been here for so long that what it has asked for of late says something of it.
+    pub(super) fn has_stayed(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.came).as_secs_f64() >= MEMORY
     }
 
     /// Counts work by what it cost.

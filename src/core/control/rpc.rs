@@ -1,9 +1,10 @@
 //! One line of the protocol: a request as it is read, a reply as it is written. JSON-RPC 2.0; see docs/control.md.
 
-use super::json::{mask_of, quoted, value_of, Object};
+use super::json::{mask_of, value_of};
 use crate::core::attention::Signal;
 use crate::core::event::ALL_KINDS;
 use crate::core::inbox::Ask;
+use crate::core::json::{quoted, Object};
 use crate::core::message::Message;
 use crate::core::status::{Error, Status};
 use crate::core::value::Value;

@@ -1,10 +1,11 @@
 //! Subscribers: who gets which events.
 
 use super::feed::News;
-use super::json::{names_in, notification, Object};
+use super::json::{names_in, notification};
 use super::peer::Subscription;
 use super::server::Server;
 use crate::core::event::Kind;
+use crate::core::json::Object;
 use std::time::Instant;
 
 impl Server {
