@@ -54,7 +54,7 @@ fn put_right(file: &mut [u8]) {
     let Some(header) = usize::try_from(length).ok().and_then(|length| file.get_mut(..length.checked_add(8)?)) else {
         return;
     };
-    let Some(at) = header.windows(KEY.len()).position(|window| window == KEY) else { return };
+    let Some(at) = header.windows(KEY.len()).position(|window| window[0] == b'"' && window == KEY) else { return };
     let at = at + KEY.len();
     if let Some(digits) = header.get_mut(at..at + 8) {
         digits.fill(b'0');

@@ -105,12 +105,16 @@ for tool in loom shuttle; do
     add cargo/$tool "set -o pipefail; SHUTTLE_SILENCE_WARNINGS=1 RUSTFLAGS='--cfg $tool' cargo test -p park --profile model --lib $tool --target-dir build/$tool 2>&1 | $some_pass"
     add cargo/$tool-weakened "tests/weaken.py $tool"
 done
-runs=100000
-[ -n "$campaign" ] && runs=10000000
-add fuzz/reader "mkdir -p build/fuzz/corpus && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz reader build/fuzz/corpus fuzz/seeds/reader -- \
-    -dict=fuzz/reader.dict -max_len=2048 -len_control=0 -runs=$runs -print_final_stats=1 -artifact_prefix=build/fuzz/"
-add fuzz/protocol "mkdir -p build/fuzz/protocol && RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir build/fuzz protocol build/fuzz/protocol fuzz/seeds/protocol -- \
-    -dict=fuzz/protocol.dict -max_len=1024 -runs=$((runs / 4)) -print_final_stats=1 -artifact_prefix=build/fuzz/"
+fuzz() { # TARGET LONGEST-INPUT SANITIZER RUNS: with a corpus that stays, from the seeds
+    echo "mkdir -p build/fuzz/$1-corpus && RUSTC_BOOTSTRAP=1 cargo fuzz run -s $3 --target-dir build/fuzz-$3 $1 build/fuzz/$1-corpus fuzz/seeds/$1 -- \
+        -dict=fuzz/$1.dict -max_len=$2 -len_control=0 -runs=$4 -print_final_stats=1 -artifact_prefix=build/fuzz/"
+}
+add fuzz/reader "$(fuzz reader 2048 address 100000)"
+add fuzz/protocol "$(fuzz protocol 1024 address 25000)"
+if [ -n "$campaign" ]; then # what reads is safe Rust: without a sanitizer ten times as much is run in the same time
+    add fuzz/reader-many "$(fuzz reader 2048 none 10000000)"
+    add fuzz/protocol-many "$(fuzz protocol 1024 none 2500000)"
+fi
 add cargo/clippy "cargo clippy --all-targets -- -D warnings"
 add cargo/fmt "cargo fmt --check"
 add cargo/doc "RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --document-private-items"
@@ -320,8 +324,10 @@ if [ -n "$campaign" ]; then
         [ -d "$sources" ] || printf '\nnot run: ThreadSanitizer (needs rust-src)\n' >>RESULTS.md
     fi
     if [[ -z $select || $select == fuzz ]]; then
-        grep -E '^(Done|stat::)' $logs/fuzz.reader.log >$logs/fuzz.figures.log
-        section "The reader of checkpoints, fuzzed" fuzz.figures
+        for name in fuzz.{reader,protocol}{,-many}; do
+            grep -E '^(INFO: Seed|Done|stat::)' $logs/$name.log >$logs/figures.$name.log
+        done
+        section "What reads bytes of others, fuzzed" figures.fuzz.{reader,protocol}{,-many}
     fi
     [[ -z $select || $select == crash ]] &&
         section "Checkpoints under torture" crash.{broken,limits,faults,replay,replay-without-flushes,kill,power-{ext4,xfs},power-{ext4,xfs}-without-flushes,weakened}

@@ -147,6 +147,20 @@ def one_save_a_run(mode):
         check_tidy(directory, 2)
 
 
+def without_a_pause(mode):
+    """Saves at every step: old checkpoints must not pile up meanwhile, either."""
+    options, most, keep = {"size": 700, "mode": mode, "every": 1}, 0, 2
+    directory = fresh(PLACE, f"no-pause-{mode}")
+    process = subprocess.Popen(command(directory, 1000, options), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        if os.path.isdir(directory):
+            most = max(most, sum(name.endswith(".safetensors") for name in os.listdir(directory)))
+    # One to be retired and one that was saved meanwhile; a name more while the directory is read.
+    if process.returncode or not keep <= most <= keep + 3:
+        raise Wrong(f"exit status {process.returncode}, {most} checkpoints stood there at once, {keep} are to be kept")
+    check_tidy(directory, keep)
+
+
 def refused(item):
     """What cannot be a directory of checkpoints."""
     what, path, name = item
@@ -173,6 +187,7 @@ good = each("a limit on the size of files", [(mode, limit) for mode in MODES for
 good &= each("read-only", [(when, mode) for when in ("from the begin on", "while it runs") for mode in MODES], read_only)
 good &= each("taken away", MODES, taken_away)
 good &= each("one save a run", MODES, one_save_a_run)
+good &= each("saves without a pause", MODES, without_a_pause)
 good &= each("refused", [("a file", "file", "ENOTDIR"), ("nowhere", "nowhere/ckpt", "ENOENT"), ("below a file", "file/ckpt", "ENOTDIR")], refused)
 if os.environ.get("CRASH_NAMESPACE") == "1":
     good &= each("a full disk", [(mode, room) for mode in MODES for room in ("spare", "none")], full_disk)

@@ -19,6 +19,8 @@ WEAKNESSES = [
     ("a segment that cannot be written is passed over", "writer.rs", [("disk.write_at(segment.blocks(), segment.at)?;", "let _ = disk.write_at(segment.blocks(), segment.at);")], [INJECT, SLOW]),
     ("the last segment is left out", "writer.rs", [("                full.count(),\n", "                full.count() - 1,\n")], [INJECT, SLOW]),
     ("the older one goes before the newer one was read", "vault.rs", [("opened.verify(&self.pool, false, stop)) {", "{ opened.version(); drop(&mut opened); Ok(!stop.load(std::sync::atomic::Ordering::Relaxed)) }) {")], ["inject.py --every 1000 one"]),
+    ("old ones wait for a pause between saves", "saver.rs", [("if self.vault.excess() > 1 {\n", "if self.vault.excess() > 1 << 40 {\n")], ["limits.py"]),
+    ("the name comes before those of one's own files", "draft.rs", [("                disk::flush_directory(vault.directory())?;\n", "")], ["replay.py"]),
     ("sums of data are not compared", "reader.rs", [("found[place] != self.header.sums[place])", "found[place] != self.header.sums[place] && count > 1 << 40)")], ["broken", INJECT]),
     ("the sum of the header is not compared", "header.rs", [("if told != Some(hasher.finalize()) {", "if told.is_none() && hasher.finalize() != 0 {")], ["broken"]),
     ("files of one's own are not compared", "reader.rs", [("        files::verify(&self.files, &self.header.files)?;\n", "")], ["broken"]),

@@ -219,6 +219,8 @@ pub(crate) fn hex(sum: u32) -> String {
 /// Where the digits of the header's own sum stand. Inside a string no quote is bare, so what is looked for is only there.
 pub(crate) fn digits_of_header_sum(bytes: &[u8]) -> Option<Range<usize>> {
     let sought = format!("\"{}\":\"", key::HEADER_SUM);
-    let at = bytes.windows(sought.len()).position(|window| window == sought.as_bytes())? + sought.len();
+    // The first byte by itself: most of a header is blanks.
+    let at =
+        bytes.windows(sought.len()).position(|window| window[0] == b'"' && window == sought.as_bytes())? + sought.len();
     (at + 8 < bytes.len()).then_some(at..at + 8)
 }
