@@ -99,6 +99,11 @@ impl Full {
         self.count
     }
 
+    /// How many are full and were not taken.
+    pub(super) fn waiting(&self) -> usize {
+        self.segments.len()
+    }
+
     /// Waits until all are full.
     pub(super) fn whole(&self) -> Result<Full> {
         let (sender, segments) = crossbeam_channel::bounded(self.count);

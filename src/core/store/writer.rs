@@ -1,7 +1,7 @@
 //! A generation, written and flushed, and checksummed meanwhile.
 
 use super::buffer::{pages, Gather};
-use super::copy::Full;
+use super::copy::{Full, Segment};
 use super::disk::{Disk, BLOCK};
 use super::layout::{Layout, Source};
 use super::pool::Pool;
@@ -40,6 +40,18 @@ impl Speed {
     }
 }
 
+/// Writes what is full while others are still being filled, one after the other and nothing else: the loop has the
+/// processors and most of the memory's bandwidth. What was written has no checksum yet.
+fn write_early(disk: &Disk, full: &Full) -> Result<Vec<Segment>> {
+    let mut written = Vec::new();
+    while written.len() + full.waiting() < full.count() {
+        let segment = full.take()?;
+        disk.write_at(segment.blocks(), segment.at)?;
+        written.push(segment);
+    }
+    Ok(written)
+}
+
 /// Writes the file, its header last, and flushes it.
 pub(super) fn write(pool: &Pool, speed: &Speed, disk: &Disk, layout: &Layout, content: Content<'_>) -> Result<()> {
     // Whole blocks are written; the file is cut to its length afterwards.
@@ -52,18 +64,23 @@ pub(super) fn write(pool: &Pool, speed: &Speed, disk: &Disk, layout: &Layout, co
         // The header comes last, so the data need not wait for its checksums.
         Content::Copied(full) => {
             let whole;
-            let full = if speed.is_slow() {
-                full
+            let (early, full, began) = if speed.is_slow() {
+                let began = Instant::now();
+                (write_early(disk, full)?, full, began)
             } else {
                 whole = full.whole()?;
-                &whole
+                (Vec::new(), &whole, Instant::now())
             };
-            let began = Instant::now();
+            let late = full.count() - early.len();
             pool.each(
                 full.count(),
                 &never,
                 || Ok(()),
-                |(), _| {
+                |(), index| {
+                    if let Some(segment) = index.checked_sub(late).map(|index| &early[index]) {
+                        sums.add(segment.at, segment.data());
+                        return Ok(());
+                    }
                     let segment = full.take()?;
                     disk.write_at(segment.blocks(), segment.at)?;
                     sums.add(segment.at, segment.data());
