@@ -13,6 +13,7 @@ mod house {
         pub(crate) mod attention;
         pub(crate) mod event;
         pub(crate) mod inbox;
+        pub(crate) mod json;
         pub(crate) mod message;
         pub(crate) mod reply;
         pub(crate) mod status;
@@ -40,7 +41,7 @@ mod house {
             fn answer(line: &[u8]) -> Option<String> {
                 match rpc::parse(line) {
                     Ok(rpc::Call { id, want: rpc::Want::Ask { message, .. } }) => {
-                        Some(rpc::reply(&id?, &json::object_of(&message)))
+                        Some(rpc::reply(&id?, &crate::core::json::object_of(&message)))
                     }
                     Ok(rpc::Call { id, .. }) => Some(rpc::reply(&id?, "{}")),
                     Err(fault) => fault.reply(),

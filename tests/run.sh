@@ -305,14 +305,15 @@ pass 1
 
 passed=$(grep -c '^ok' $logs/results) failed=$(grep -c '^not ok' $logs/results) absent=$(grep -c '^not run' $logs/results)
 section() { # TITLE LOG...: the figures, with the commit and the date, in the place of the last ones
-    local title=$1 name
+    local title=$1 name commit
     shift
+    commit=$(git describe --always --dirty) # before the file is changed
     touch RESULTS.md
     awk -v title="## $title" '/^## /{ours = ($0 == title)} !ours' RESULTS.md | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >build/RESULTS.md
     {
         cat build/RESULTS.md
         [ -s build/RESULTS.md ] && echo
-        printf '## %s\n\n`make campaign`, commit %s, %s, %s cores.\n' "$title" "$(git describe --always --dirty)" "$(date -u +%F)" "$(nproc)"
+        printf '## %s\n\n`make campaign`, commit %s, %s, %s cores.\n' "$title" "$commit" "$(date -u +%F)" "$(nproc)"
         for name in "$@"; do
             [ -s "$logs/$name.log" ] && printf '\n%s:\n```\n%s\n```\n' "${name/./, }" "$(cat "$logs/$name.log")"
         done

@@ -50,8 +50,11 @@ pub unsafe extern "C" fn park_checkpoint_dir(job: *mut park_handler, directory: 
 
 /// Chooses how park saves. PARK_CHECKPOINT_COPY, the default: the memory is copied, and the loop goes on at once;
 /// the copy takes as much memory again, and is kept for the next. PARK_CHECKPOINT_IN_PLACE: nothing is copied, and
-/// park_ready returns when all is on the medium; park_restore then reads the file twice instead of keeping it. Any
-/// thread; from the next save on. PARK_INVALID_ARGUMENT: `mode`.
+/// park_ready returns when all is on the medium; park_restore then reads the file twice instead of keeping it, once to
+/// compare everything and once to write: should the disk fail only the second time, it returns PARK_SYSTEM or
+/// PARK_FAILED, and some arrays may be written already. Any thread; from the next save on.
+///
+/// PARK_INVALID_ARGUMENT: `mode`.
 #[no_mangle]
 pub extern "C" fn park_checkpoint_mode(job: *mut park_handler, mode: c_int) -> c_int {
     with_handler(job, |handler| {
