@@ -1,6 +1,6 @@
 /* Imaps: a source, a function on several threads, results to one taker.
  *   cc -std=c11 -pthread -Iinclude tests/imap.c -Ltarget/release -lpark -Wl,-rpath,target/release -o imap && ./imap */
-#include "job.h"
+#include "maps.h"
 
 /* A stream to play with: items are their own index, results are three times that. */
 struct stream {
@@ -59,20 +59,6 @@ static struct stream stream_of(int64_t n)
     return stream;
 }
 
-static park_handler *attached(void)
-{
-    park_handler *job = new_job();
-    CHECK_EQ(park_set_workers(job, 3), PARK_OK);
-    CHECK_EQ(park_attach(job), PARK_OK);
-    return job;
-}
-
-static void done(park_handler *job)
-{
-    CHECK_EQ(park_detach(job), PARK_OK);
-    CHECK_EQ(park_handler_free(job), PARK_OK);
-}
-
 static park_options *options_of(int which, int64_t value, int which2, int64_t value2)
 {
     park_options *options = park_options_new();
@@ -111,7 +97,7 @@ static int take_all(park_imap *imap, struct stream *stream, int ordered)
 
 static void run_all(int64_t n, double item_nap, long spin, int as_completed, int64_t in_flight, int64_t chunk)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(n);
     park_options *options = options_of(PARK_OPTION_AS_COMPLETED, as_completed, PARK_OPTION_IN_FLIGHT, in_flight);
     park_imap *imap;
@@ -174,7 +160,7 @@ TEST(no_more_are_in_flight_than_may_be)
 {
     int as_completed;
     for (as_completed = 0; as_completed < 2; as_completed++) {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(scaled(5000));
         park_options *options = options_of(PARK_OPTION_IN_FLIGHT, 10, PARK_OPTION_AS_COMPLETED, as_completed);
         park_imap *imap;
@@ -197,7 +183,7 @@ TEST(no_more_are_in_flight_than_may_be)
 
 TEST(nothing_is_fetched_before_it_is_asked_for)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(-1);
     park_imap *imap = imap_of(job, NULL, &stream);
     int64_t result = -1, index = -1;
@@ -213,7 +199,7 @@ TEST(nothing_is_fetched_before_it_is_asked_for)
 
 TEST(slow_items_are_run_by_several_threads)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(30);
     park_imap *imap;
     double began = now();
@@ -235,7 +221,7 @@ static int work_of_array(park_handler *job, const void *item, void *result, int6
 
 TEST(an_array_is_a_source)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     enum { N = 5000 };
     double *in = malloc(2 * N * sizeof *in), result;
     int64_t i, index;
@@ -264,7 +250,7 @@ TEST(an_array_is_a_source)
 
 TEST(several_results_at_once)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(scaled(50000));
     park_imap *imap = imap_of(job, NULL, &stream);
     int64_t results[100], indices[100], count = -1, next = 0, i;
@@ -306,7 +292,7 @@ static int big_source(park_handler *job, void *item, int64_t index, void *user)
 
 TEST(items_and_results_of_any_size)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     int64_t n = scaled(3000), i, index;
     unsigned char *result = malloc(4096);
     park_imap *imap = park_imap_new(job, NULL, big_work, NULL, big_source, &n, 1 << 16, 4096);
@@ -335,7 +321,7 @@ TEST(a_source_without_end_runs_in_constant_memory)
 {
     int as_completed;
     for (as_completed = 0; as_completed < 2; as_completed++) {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(-1);
         park_options *options = options_of(PARK_OPTION_AS_COMPLETED, as_completed, 0, 0);
         park_imap *imap;
@@ -355,7 +341,7 @@ TEST(a_source_without_end_runs_in_constant_memory)
 
 TEST(it_can_be_freed_at_any_moment)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     long round;
     unsigned seed = 1;
     for (round = 0; round < scaled(3000); round++) {
@@ -386,7 +372,7 @@ static void *free_it(void *user)
 
 TEST(another_thread_can_free_it_while_the_taker_takes)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     long round;
     for (round = 0; round < scaled(1000); round++) {
         struct stream stream = stream_of(-1);
@@ -418,7 +404,7 @@ static void *open_soon(void *user)
 
 TEST(free_waits_for_items_that_run)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(-1);
     park_imap *imap;
     pthread_t other;
@@ -491,7 +477,7 @@ static void *run_one_of_two(void *argument)
 static void *make_and_run_one_of_two(void *argument)
 {
     struct stream *stream = argument;
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     stream->imap = imap_of(job, NULL, stream);
     while (!mutual[stream == mutual].imap) nap(1e-4);
     run_one_of_two(stream);
@@ -524,7 +510,7 @@ TEST(calls_from_inside_get_their_status)
     int (*calls[])(park_handler *, int64_t, struct stream *) = { free_inside, next_inside, ready_inside };
     int i;
     for (i = 0; i < 3; i++) {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(300);
         park_imap *imap;
         stream.also = calls[i];
@@ -570,7 +556,7 @@ TEST(an_abort_in_the_middle_loses_no_item_and_runs_none_twice)
     enum { N = 100000 };
     long round;
     for (round = 0; round < scaled(100); round++) {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(N);
         park_options *options = options_of(PARK_OPTION_AS_COMPLETED, round % 2, 0, 0);
         park_imap *imap;
@@ -616,7 +602,7 @@ TEST(a_pause_in_the_middle_loses_no_item_and_runs_none_twice)
 {
     int as_completed;
     for (as_completed = 0; as_completed < 2; as_completed++) {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(scaled(30000));
         park_options *options = options_of(PARK_OPTION_AS_COMPLETED, as_completed, 0, 0);
         park_imap *imap;
@@ -656,7 +642,7 @@ static void *watch_a_pause(void *user)
 
 TEST(a_pause_holds_between_items)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(-1);
     park_imap *imap;
     pthread_t other;
@@ -686,7 +672,7 @@ static int first_naps(park_handler *job, int64_t index, struct stream *stream)
 
 TEST(an_abort_wakes_a_taker_that_waits)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(-1);
     /* The first item is run by a worker, all others fill what may be in flight: the taker sleeps. */
     park_options *options = options_of(PARK_OPTION_IN_FLIGHT, 4, 0, 0);
@@ -720,7 +706,7 @@ TEST(an_item_that_fails_ends_it)
     long round;
     for (round = 0; round < scaled(40); round++) {
         int as_completed = round % 2;
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(N);
         park_options *options = options_of(PARK_OPTION_AS_COMPLETED, as_completed, 0, 0);
         park_imap *imap;
@@ -768,7 +754,7 @@ TEST(it_can_go_on_after_items_that_fail)
 {
     int as_completed;
     for (as_completed = 0; as_completed < 2; as_completed++) {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(5000);
         park_options *options = options_of(PARK_OPTION_AS_COMPLETED, as_completed, PARK_OPTION_GO_ON, 1);
         park_imap *imap;
@@ -801,7 +787,7 @@ static int fail_twice(park_handler *job, int64_t index, struct stream *stream)
 
 TEST(items_that_fail_are_tried_again)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(5000);
     park_options *options = options_of(PARK_OPTION_RETRIES, 2, 0, 0);
     park_imap *imap;
@@ -844,7 +830,7 @@ static void *resume_a_pause(void *user)
 
 TEST(a_pause_takes_no_try_away)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(100);
     park_options *options = options_of(PARK_OPTION_RETRIES, 1, 0, 0);
     park_imap *imap;
@@ -866,7 +852,7 @@ TEST(a_source_that_fails_ends_it_after_the_items_before)
 {
     int round;
     for (round = 0; round < 4; round++) {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(-1);
         park_options *options = options_of(PARK_OPTION_AS_COMPLETED, round % 2, 0, 0);
         park_imap *imap;
@@ -890,7 +876,7 @@ TEST(a_source_that_fails_ends_it_after_the_items_before)
 
 TEST(a_timeout_is_kept)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(2);
     park_imap *imap;
     double began;
@@ -928,7 +914,7 @@ TEST(a_timeout_is_kept)
 
 TEST(nonsense_gets_a_status_and_a_sentence)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(10);
     int64_t out;
     CHECK(park_imap_new(NULL, NULL, work, &stream, source, &stream, 8, 8) == NULL);
@@ -976,7 +962,7 @@ static void *take_elsewhere(void *user)
 
 TEST(only_the_thread_that_made_it_takes)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(100);
     park_imap *imap = imap_of(job, NULL, &stream);
     CHECK_EQ(park_imap_next(imap, LONG_TIME, NULL, NULL, NULL), PARK_OK);
@@ -990,7 +976,7 @@ TEST(it_outlives_its_run_and_its_handler)
 {
     int round;
     for (round = 0; round < 20; round++) {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(-1);
         park_imap *imap;
         int i;
@@ -1007,7 +993,7 @@ TEST(it_outlives_its_run_and_its_handler)
 
 TEST(two_at_once)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream a = stream_of(scaled(20000)), b = stream_of(scaled(20000));
     park_imap *ia = imap_of(job, NULL, &a), *ib = imap_of(job, NULL, &b);
     int64_t i, index;
@@ -1068,7 +1054,7 @@ TEST(maps_and_imaps_nest)
     int (*inner[])(park_handler *, int64_t, struct stream *) = { map_inside, imap_inside };
     int i;
     for (i = 0; i < 2; i++) {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         struct stream stream = stream_of(scaled(2000));
         park_imap *imap;
         stream.also = inner[i];
@@ -1078,7 +1064,7 @@ TEST(maps_and_imaps_nest)
         done(job);
     }
     {
-        park_handler *job = attached();
+        park_handler *job = attached(3);
         CHECK_EQ(park_map(job, imap_in_a_map, NULL, NULL, 0, NULL, 0, scaled(1000)), PARK_OK);
         done(job);
     }
@@ -1086,7 +1072,7 @@ TEST(maps_and_imaps_nest)
 
 TEST(a_map_between_two_results_has_the_workers)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(-1);
     park_imap *imap;
     int i;
@@ -1131,7 +1117,7 @@ static int look(park_handler *job, const park_message *request, park_message *re
 
 TEST(requests_are_served_while_no_thread_is_inside_an_item)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(-1);
     park_imap *imap;
     pthread_t other;
@@ -1171,7 +1157,7 @@ static int has_local(park_handler *job, int64_t index, struct stream *stream)
 
 TEST(each_thread_has_its_local_state)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     struct stream stream = stream_of(scaled(3000));
     atomic_int entered[3];
     park_options *options = park_options_new();
@@ -1191,7 +1177,7 @@ TEST(each_thread_has_its_local_state)
 
 TEST(progress_counts_results)
 {
-    park_handler *job = attached();
+    park_handler *job = attached(3);
     park_options *options = options_of(PARK_OPTION_PROGRESS, 1, 0, 0);
     park_client *client = park_client_new(job, PARK_EVENT_PROGRESS);
     park_imap *imap = park_imap_array(job, options, work_of_array, NULL, NULL, 0, 5000, sizeof(double));

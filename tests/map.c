@@ -1,30 +1,9 @@
 /* Maps: every item once, the same bits, a ready point all along.
  *   cc -std=c11 -pthread -Iinclude tests/map.c -Ltarget/release -lpark -lm -Wl,-rpath,target/release -o map && ./map */
-#include "job.h"
+#include "maps.h"
 #include <errno.h>
 #include <fenv.h>
 #include <math.h>
-
-/* A job whose run is this thread's, with so many threads. */
-static park_handler *attached(int workers)
-{
-    park_handler *job = new_job();
-    CHECK_EQ(park_set_workers(job, workers), PARK_OK);
-    CHECK_EQ(park_attach(job), PARK_OK);
-    return job;
-}
-
-static void done(park_handler *job)
-{
-    CHECK_EQ(park_detach(job), PARK_OK);
-    CHECK_EQ(park_handler_free(job), PARK_OK);
-}
-
-static void busy(double seconds)
-{
-    double end = now() + seconds;
-    while (now() < end) {}
-}
 
 static int count_item(park_handler *job, const void *in, void *out, int64_t index, void *user)
 {

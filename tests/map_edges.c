@@ -1,29 +1,9 @@
 /* Maps at their edges: what is large, what fails, who calls too early or too late, and a child made by fork in an item.
  *   cc -std=c11 -pthread -Iinclude tests/map_edges.c -Ltarget/release -lpark -lm -Wl,-rpath,target/release -o edges && ./edges */
-#include "job.h"
+#include "maps.h"
 #include <fenv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-
-static park_handler *attached(int workers)
-{
-    park_handler *job = new_job();
-    CHECK_EQ(park_set_workers(job, workers), PARK_OK);
-    CHECK_EQ(park_attach(job), PARK_OK);
-    return job;
-}
-
-static void done(park_handler *job)
-{
-    CHECK_EQ(park_detach(job), PARK_OK);
-    CHECK_EQ(park_handler_free(job), PARK_OK);
-}
-
-static void busy(double seconds)
-{
-    double end = now() + seconds;
-    while (now() < end) {}
-}
 
 static park_options *with_option(int which, int64_t value)
 {
