@@ -230,7 +230,7 @@ add storm_maps/plain "$storm $many"
 add storm_maps/asan "$(host asan tests/storm_maps.c) && $asan $(program asan tests/storm_maps.c) $some"
 add storm_maps/valgrind "$(host plain tests/storm_maps.c) && $valgrind $(program plain tests/storm_maps.c) $few"
 limit=3000 pass 1
-for fault in "lose:runs >= 1" "twice:runs >= 1" "swap:index" "stay:inside"; do
+for fault in "lose:runs >= 1" "twice:runs >= 1" "again:<= 1 +" "swap:index" "stay:inside"; do
     add "storm_maps/fault/${fault%%:*}" "$storm 5000 ${fault%%:*} >build/tests/storm_maps.${fault%%:*}.out 2>&1
         status=\$?; cat build/tests/storm_maps.${fault%%:*}.out; test \$status -eq 1 && grep -q '${fault#*:}' build/tests/storm_maps.${fault%%:*}.out"
 done

@@ -1,7 +1,7 @@
 /* The storm over maps and imaps: two jobs at once, random aborts, stops, pauses, failures, retries, nesting, chunks, workers and
  * frees at any moment. Every item must be done once, or be told as not begun, and results must come in order.
  *   storm_maps COUNT          as many maps and imaps
- *   storm_maps COUNT FAULT    with a planted fault that must be found: lose, twice, swap, stay */
+ *   storm_maps COUNT FAULT    with a planted fault that must be found: lose, twice (in maps), again (in imaps), swap, stay */
 #include "job.h"
 #include <sys/resource.h>
 
@@ -49,7 +49,6 @@ static int do_item(park_handler *job, struct storm *storm, int64_t index)
     int status = 0;
     atomic_fetch_add(&storm->inside, 1);
     if (!(is("lose") && index == 99)) atomic_fetch_add(&storm->runs[index], 1);
-    if (is("twice") && index == 99) atomic_fetch_add(&storm->runs[index], 1);
     while (spin > 0) spin--;
     if (index == storm->fails) status = CODE;
     else if (index == storm->nests) status = park_map(job, inner_item, &storm->inner, NULL, 0, NULL, 0, 20);
@@ -59,8 +58,10 @@ static int do_item(park_handler *job, struct storm *storm, int64_t index)
 
 static int map_item(park_handler *job, const void *in, void *out, int64_t index, void *user)
 {
+    struct storm *storm = user;
     (void)in; (void)out;
-    return do_item(job, user, index);
+    if (is("twice") && index == 99) atomic_fetch_add(&storm->runs[index], 1);
+    return do_item(job, storm, index);
 }
 
 static int for_stretch(park_handler *job, int64_t begin, int64_t end, void *user)
@@ -85,9 +86,11 @@ static int source(park_handler *job, void *item, int64_t index, void *user)
 
 static int imap_item(park_handler *job, const void *item, void *result, int64_t index, void *user)
 {
+    struct storm *storm = user;
     CHECK_EQ(*(const int64_t *)item, index);
     *(int64_t *)result = 3 * index;
-    return do_item(job, user, index);
+    if (is("again") && index == 99) atomic_fetch_add(&storm->runs[index], 1);
+    return do_item(job, storm, index);
 }
 
 /* ---- rounds --------------------------------------------------------------------------------------- */
